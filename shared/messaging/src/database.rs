@@ -1,0 +1,185 @@
+//! A service's own database: SQLite embedded, PostgreSQL distributed, the same SQL through SeaORM.
+
+use std::{path::Path, time::Duration};
+
+use sea_orm::{
+    ConnectOptions, Database as Orm, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait, sqlx,
+};
+use sea_orm_migration::MigratorTrait;
+
+use crate::signal::Signals;
+
+/// How long a statement may wait for SQLite's write lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections that only read, beside SQLite's one writer.
+const SQLITE_READERS: u32 = 4;
+/// Connections per replica.
+const POSTGRES_CONNECTIONS: u32 = 10;
+/// Transactions at once, per replica.
+const POSTGRES_WRITERS: usize = 4;
+
+/// One service's database, and the signals that its commits give.
+#[derive(Clone)]
+pub struct Database {
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+    /// Rung after a commit; what waits for work waits for these.
+    pub signals: Signals,
+}
+
+/// Why a store could not load or save.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another transaction changed an aggregate first: do the same work again.
+    #[error("another transaction changed {0} first")]
+    Conflict(&'static str),
+    /// The database says no, or nothing.
+    #[error("database: {0}")]
+    Database(#[from] DbErr),
+    /// A row cannot be what this code wrote.
+    #[error("a row of {table} cannot be read: {reason}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the same work may succeed a moment later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Conflict(_) => true,
+            Self::Database(error) => is_transient(error),
+            Self::Corrupt { .. } => false,
+        }
+    }
+}
+
+impl Database {
+    /// Opens (or creates) the SQLite file of `service` in `dir` and brings it up to date.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or a migration fails.
+    pub async fn sqlite<M: MigratorTrait>(dir: &Path, service: &str) -> Result<Self, DbErr> {
+        let url = format!("sqlite://{}?mode=rwc", dir.join(format!("{service}.db")).display());
+        let writer = Orm::connect(sqlite_options(&url, 1)).await?;
+        M::up(&writer, None).await?;
+        let reader = Orm::connect(sqlite_options(&url, SQLITE_READERS)).await?;
+        Ok(Self { writer, reader, signals: Signals::default() })
+    }
+
+    /// A database that lives in memory, on one connection. For simulations.
+    ///
+    /// # Errors
+    /// When a migration fails.
+    pub async fn in_memory<M: MigratorTrait>() -> Result<Self, DbErr> {
+        let mut options = sqlite_options("sqlite::memory:", 1);
+        options.idle_timeout(None).max_lifetime(None);
+        let writer = Orm::connect(options).await?;
+        M::up(&writer, None).await?;
+        Ok(Self { reader: writer.clone(), writer, signals: Signals::default() })
+    }
+
+    /// Connects to PostgreSQL and brings the database up to date.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or a migration fails.
+    pub async fn postgres<M: MigratorTrait>(url: &str) -> Result<Self, DbErr> {
+        let mut options = ConnectOptions::new(url);
+        options.max_connections(POSTGRES_CONNECTIONS).sqlx_logging(false);
+        let writer = Orm::connect(options).await?;
+        M::up(&writer, None).await?;
+        Ok(Self { reader: writer.clone(), writer, signals: Signals::default() })
+    }
+
+    /// The connection for queries outside a transaction.
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// Begins a transaction that will write.
+    ///
+    /// # Errors
+    /// When no connection is to be had.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        let sqlite_transaction_mode = self.is_sqlite().then_some(SqliteTransactionMode::Immediate);
+        let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
+        self.writer.begin_with_options(options).await
+    }
+
+    /// How many transactions make sense at once: SQLite has one writer.
+    pub fn writers(&self) -> usize {
+        if self.is_sqlite() { 1 } else { POSTGRES_WRITERS }
+    }
+
+    /// Whether the database answers now.
+    ///
+    /// # Errors
+    /// What keeps it from answering.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.reader.ping().await
+    }
+
+    /// Closes all connections; SQLite folds its journal into the file.
+    ///
+    /// # Errors
+    /// When a connection does not close cleanly.
+    pub async fn close(&self) -> Result<(), DbErr> {
+        self.reader.close_by_ref().await?;
+        self.writer.close_by_ref().await
+    }
+
+    fn is_sqlite(&self) -> bool {
+        self.writer.get_database_backend() == DbBackend::Sqlite
+    }
+}
+
+/// WAL with synchronous=FULL: a commit that returned survives a power cut.
+fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(connections).min_connections(1).sqlx_logging(false);
+    options.map_sqlx_sqlite_opts(|options| {
+        options
+            .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
+            .synchronous(sqlx::sqlite::SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+    });
+    options
+}
+
+/// PostgreSQL's classes for connection, resource, conflict and shutdown trouble.
+const TRANSIENT_CLASSES: [&str; 5] = ["08", "53", "55", "57", "40"];
+/// SQLite's busy, locked, full and I/O errors (primary codes).
+const TRANSIENT_CODES: [i64; 4] = [5, 6, 10, 13];
+
+/// Whether a statement that failed like this may succeed a moment later.
+pub fn is_transient(error: &DbErr) -> bool {
+    match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            is_transient_in_sqlx(error)
+        }
+        _ => false,
+    }
+}
+
+fn is_transient_in_sqlx(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            let sqlite = |code: i64| TRANSIENT_CODES.contains(&(code & 0xff));
+            let is_sqlstate = code.len() == 5;
+            (is_sqlstate && TRANSIENT_CLASSES.contains(&&code[..2]))
+                || (!is_sqlstate && code.parse().is_ok_and(sqlite))
+        }),
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_) => true,
+        _ => false,
+    }
+}

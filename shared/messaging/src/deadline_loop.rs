@@ -1,0 +1,70 @@
+//! Fires deadlines: waits for the earliest, or for a call that there is an earlier one.
+
+use std::{sync::Arc, time::Duration};
+
+use sea_orm::DbErr;
+
+use crate::{
+    deadlines,
+    executor::Executor,
+    gate::Gate,
+    retry::Backoff,
+    service::{Context, Service},
+};
+
+/// Deadlines fired in one transaction.
+const BATCH_LIMIT: u64 = 100;
+/// The longest sleep; a clock that was set is noticed by then.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// Fires the deadlines of one service for as long as it runs.
+pub struct DeadlineLoop<S: Service> {
+    /// The service and what it needs.
+    pub ctx: Arc<Context<S>>,
+    /// Where the work is done.
+    pub executor: Executor<S>,
+    /// Holds deadlines back while answers may be unread.
+    pub gate: Arc<Gate>,
+}
+
+impl<S: Service> DeadlineLoop<S> {
+    /// Fires deadlines; returns only when the service is stopping.
+    pub async fn run(self) {
+        let mut backoff = Backoff::default();
+        loop {
+            self.gate.opened().await;
+            match due_now(&self.ctx).await {
+                Ok(ids) if ids.is_empty() => self.rest().await,
+                Ok(ids) => {
+                    if !self.executor.due(ids).await {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(service = S::NAME, %error, "cannot look at the deadlines");
+                    backoff.wait().await;
+                    continue;
+                }
+            }
+            backoff.reset();
+        }
+    }
+
+    /// Until the next deadline, or a call.
+    async fn rest(&self) {
+        let signals = &self.ctx.database.signals;
+        let next = deadlines::next(self.ctx.database.reader()).await.ok().flatten();
+        let wait = next.map_or(LOOK_AGAIN, |due| due.since(self.ctx.clock.now()).min(LOOK_AGAIN));
+        // A time-out is as good as a call: look again.
+        drop(tokio::time::timeout(wait.max(Duration::from_millis(1)), signals.deadlines.notified()).await);
+    }
+}
+
+/// The aggregates whose deadline has come.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn due_now<S: Service>(ctx: &Context<S>) -> Result<Vec<String>, DbErr> {
+    let due = deadlines::due(ctx.database.reader(), ctx.clock.now(), BATCH_LIMIT).await?;
+    Ok(due.into_iter().map(|row| row.aggregate_id).collect())
+}

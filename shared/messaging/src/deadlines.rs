@@ -1,0 +1,71 @@
+//! Time-outs as rows: set in the transaction that starts the wait, so they survive a restart.
+
+use kernel::Timestamp;
+use sea_orm::{
+    ConnectionTrait, DbErr, QueryOrder, QuerySelect, Set, entity::prelude::*,
+    sea_query::OnConflict,
+};
+
+/// When something is to happen to an aggregate that is still waiting.
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "deadlines")]
+pub struct Model {
+    /// The aggregate; it waits for one thing at a time.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub aggregate_id: String,
+    /// In microseconds since 1970.
+    pub due_at: i64,
+}
+
+/// None.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Sets, moves or (with `None`) clears the deadlines of aggregates, in one statement each.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn change(
+    tx: &impl ConnectionTrait,
+    changes: &[(String, Option<Timestamp>)],
+) -> Result<(), DbErr> {
+    let set: Vec<_> = changes
+        .iter()
+        .filter_map(|(id, due)| Some(ActiveModel { aggregate_id: Set(id.clone()), due_at: Set((*due)?.0) }))
+        .collect();
+    if !set.is_empty() {
+        let replace =
+            OnConflict::column(Column::AggregateId).update_column(Column::DueAt).to_owned();
+        Entity::insert_many(set).on_conflict(replace).exec_without_returning(tx).await?;
+    }
+    let cleared: Vec<_> =
+        changes.iter().filter(|(_, due)| due.is_none()).map(|(id, _)| id.as_str()).collect();
+    if !cleared.is_empty() {
+        Entity::delete_many().filter(Column::AggregateId.is_in(cleared)).exec(tx).await?;
+    }
+    Ok(())
+}
+
+/// The aggregates whose deadline has come, earliest first, at most `limit`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn due(
+    db: &impl ConnectionTrait,
+    now: Timestamp,
+    limit: u64,
+) -> Result<Vec<Model>, DbErr> {
+    let due = Entity::find().filter(Column::DueAt.lte(now.0));
+    due.order_by_asc(Column::DueAt).limit(limit).all(db).await
+}
+
+/// When the next deadline comes, if one is set.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn next(db: &impl ConnectionTrait) -> Result<Option<Timestamp>, DbErr> {
+    let earliest = Entity::find().order_by_asc(Column::DueAt).one(db).await?;
+    Ok(earliest.map(|row| Timestamp(row.due_at)))
+}

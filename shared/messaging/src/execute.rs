@@ -1,0 +1,405 @@
+//! The one transaction in which everything happens (I2): inbox, load, decide and evolve, save,
+//! project, outbox. One statement each, however many records and requests share it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use events::{CodecError, trace::TraceContext};
+use kernel::{Decider, Timestamp};
+use sea_orm::DatabaseTransaction;
+
+use crate::{
+    database::StoreError,
+    dead_letters, deadlines,
+    idempotency::{self, IdempotencyKey},
+    inbox, outbox,
+    outbox::Outgoing,
+    record::{NewRecord, Record},
+    service::{Aggregate, Cause, Command, Context, Heard, Refusal, Said, Service, State, Store, Voice},
+};
+
+/// Everything one transaction is to do, in this order.
+pub struct Batch<S: Service> {
+    /// Records from the log.
+    pub items: Vec<Item<S>>,
+    /// Requests from outside.
+    pub requests: Vec<Request<S>>,
+    /// Aggregates whose deadline has come.
+    pub due: Vec<String>,
+    /// Outbox rows that the log has acknowledged.
+    pub relayed: Vec<i64>,
+}
+
+impl<S: Service> Default for Batch<S> {
+    fn default() -> Self {
+        Self { items: vec![], requests: vec![], due: vec![], relayed: vec![] }
+    }
+}
+
+/// One record and what it came to.
+pub enum Item<S: Service> {
+    /// An event, and what is to be done about it, if anything.
+    Heard(Box<Heard>, Option<Command<S>>),
+    /// A record that can never be handled, with the reason.
+    Poison(Arc<Record>, String),
+}
+
+impl<S: Service> Item<S> {
+    /// What the inbox knows it by: the event's id, or the place of what went to the dead letters.
+    fn inbox_id(&self) -> String {
+        match self {
+            Self::Heard(heard, _) => heard.envelope.id.to_string(),
+            Self::Poison(record, _) => dead_letters::place(record),
+        }
+    }
+
+    /// The record.
+    pub fn record(&self) -> &Arc<Record> {
+        match self {
+            Self::Heard(heard, _) => &heard.record,
+            Self::Poison(record, _) => record,
+        }
+    }
+}
+
+/// A request from outside.
+pub struct Request<S: Service> {
+    /// What is asked.
+    pub command: Command<S>,
+    /// The key under which the answer is kept, if the call has one.
+    pub idempotency: Option<IdempotencyKey>,
+    /// The trace of the request.
+    pub trace: TraceContext,
+}
+
+/// How a request ended.
+pub type Answer<S> = Result<<S as Service>::Reply, NotDone<Refusal<S>>>;
+
+/// Why a request was not done.
+#[derive(Clone, Debug)]
+pub enum NotDone<R> {
+    /// The rules refuse it.
+    Refused(R),
+    /// The idempotency key was used for another request.
+    KeyReused,
+}
+
+/// What a transaction will have done once it is committed.
+pub struct Outcome<S: Service> {
+    /// An answer for each request, in their order.
+    pub answers: Vec<Answer<S>>,
+    /// The aggregates that changed.
+    pub changed: Vec<String>,
+    /// How many events were said.
+    pub said: usize,
+    /// How many of the records had been heard before.
+    pub duplicates: usize,
+    /// How many of the records went to the dead letters.
+    pub dead_letters: usize,
+    /// Whether a deadline was set or cleared.
+    pub deadlines_changed: bool,
+}
+
+/// Why a transaction failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// In the database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An event could not be written.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// A reply could not be kept.
+    #[error("a stored reply cannot be read or written: {0}")]
+    Reply(#[from] serde_json::Error),
+    /// A rule panicked.
+    #[error("handling panicked: {0}")]
+    Panicked(String),
+}
+
+impl ExecuteError {
+    /// Whether the same batch may succeed a moment later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_transient(),
+            Self::Codec(error) => error.is_transient(),
+            Self::Reply(_) | Self::Panicked(_) => false,
+        }
+    }
+}
+
+impl From<sea_orm::DbErr> for ExecuteError {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Does all of `batch` in `tx`; the caller commits.
+///
+/// # Errors
+/// When anything failed; nothing may be committed then.
+pub async fn execute<S: Service>(
+    ctx: &Context<S>,
+    tx: &DatabaseTransaction,
+    batch: &Batch<S>,
+) -> Result<Outcome<S>, ExecuteError> {
+    let now = ctx.clock.now();
+    let fresh = unheard(tx, &batch.items, now).await?;
+    let (poison, heard) = split(&fresh);
+    let expired: Vec<_> =
+        batch.due.iter().filter_map(|id| ctx.service.expire(id, now)).collect();
+    let mut answered = Answered::load(tx, &batch.requests).await?;
+    let todo = answered.todo(&batch.requests);
+
+    let commands = heard.iter().filter_map(|(_, command)| *command);
+    let commands: Vec<_> =
+        commands.chain(todo.iter().map(|request| &request.command)).chain(&expired).collect();
+    let mut work = Work::load(ctx, tx, &commands).await?;
+    for (heard, command) in &heard {
+        if let Some(command) = command {
+            work.handle_heard(heard, command);
+        }
+    }
+    for command in &expired {
+        work.handle_expired(command);
+    }
+    let answers = batch.requests.iter().map(|request| answered.answer(&mut work, request));
+    let answers = answers.collect::<Result<Vec<_>, _>>()?;
+
+    let changed = work.changed();
+    let deadlines_changed = !work.deadlines.is_empty();
+    let said = work.save(tx, &batch.due).await?;
+    let notes: Vec<_> = heard.iter().map(|(heard, _)| *heard).collect();
+    ctx.service.project(tx, &notes, &said).await?;
+    answered.save(tx, now).await?;
+    let mut outgoing = encode(ctx, &said)?;
+    outgoing.extend(poison.iter().map(|(record, reason)| dead_letters::outgoing(S::NAME, record, reason, now)));
+    outbox::append(tx, outgoing, now).await?;
+    outbox::remove(tx, &batch.relayed).await?;
+    Ok(Outcome {
+        answers,
+        changed,
+        said: said.len() + poison.len(),
+        duplicates: batch.items.len() - fresh.len(),
+        dead_letters: poison.len(),
+        deadlines_changed,
+    })
+}
+
+/// Marks the items in the inbox and returns those that were not there, each once.
+async fn unheard<'b, S: Service>(
+    tx: &DatabaseTransaction,
+    items: &'b [Item<S>],
+    now: Timestamp,
+) -> Result<Vec<&'b Item<S>>, ExecuteError> {
+    let mut by_id = HashMap::with_capacity(items.len());
+    for item in items {
+        by_id.entry(item.inbox_id()).or_insert(item);
+    }
+    let ids: Vec<_> = by_id.keys().map(String::as_str).collect();
+    let mut fresh = inbox::mark(tx, S::NAME, &ids, now).await?;
+    Ok(items.iter().filter(|item| fresh.remove(&item.inbox_id())).collect())
+}
+
+type Poison<'b> = Vec<(&'b Arc<Record>, &'b str)>;
+type ToHandle<'b, S> = Vec<(&'b Heard, Option<&'b Command<S>>)>;
+
+fn split<'b, S: Service>(items: &[&'b Item<S>]) -> (Poison<'b>, ToHandle<'b, S>) {
+    let (mut poison, mut heard) = (Vec::new(), Vec::new());
+    for item in items {
+        match item {
+            Item::Heard(event, command) => heard.push((&**event, command.as_ref())),
+            Item::Poison(record, reason) => poison.push((record, reason.as_str())),
+        }
+    }
+    (poison, heard)
+}
+
+fn encode<S: Service>(ctx: &Context<S>, said: &[Said]) -> Result<Vec<Outgoing>, CodecError> {
+    let outgoing = said.iter().map(|Said { envelope, event }| {
+        Ok(Outgoing {
+            id: envelope.id.to_string(),
+            kind: envelope.kind.clone(),
+            record: NewRecord {
+                topic: event.topic().name.to_owned(),
+                key: event.key().to_owned().into(),
+                value: Some(ctx.codec.encode(event)?),
+                headers: envelope.to_headers(),
+            },
+        })
+    });
+    outgoing.collect()
+}
+
+/// The decisions of one transaction.
+struct Work<'a, S: Service> {
+    service: &'a S,
+    store: S::Store,
+    voice: Voice<'a>,
+    changed: Vec<String>,
+    deadlines: HashMap<String, Option<Timestamp>>,
+    fallback: &'a dyn kernel::Clock,
+}
+
+impl<'a, S: Service> Work<'a, S> {
+    async fn load(
+        ctx: &'a Context<S>,
+        tx: &DatabaseTransaction,
+        commands: &[&Command<S>],
+    ) -> Result<Self, ExecuteError> {
+        Ok(Self {
+            service: &ctx.service,
+            store: S::Store::load(tx, commands).await?,
+            voice: Voice::new(&*ctx.clock, S::NAME),
+            changed: Vec::new(),
+            deadlines: HashMap::new(),
+            fallback: &*ctx.clock,
+        })
+    }
+
+    /// An event's effects continue its trace. A refusal means that it changes nothing.
+    fn handle_heard(&mut self, heard: &Heard, command: &Command<S>) {
+        let trace = heard.envelope.trace.clone().unwrap_or_else(|| self.new_trace());
+        let cause = Cause { event_id: Some(heard.envelope.id), trace };
+        if let Err(refusal) = self.decide(command, |_| cause) {
+            tracing::debug!(event = heard.envelope.kind, %refusal, "changes nothing");
+        }
+    }
+
+    fn handle_expired(&mut self, command: &Command<S>) {
+        let trace = self.new_trace();
+        if let Err(refusal) = self.decide(command, |last| later(last, trace)) {
+            tracing::debug!(%refusal, "deadline changes nothing");
+        }
+    }
+
+    fn handle_request(&mut self, request: &Request<S>) -> Answer<S> {
+        let aggregate = self.decide(&request.command, |last| later(last, request.trace.clone()));
+        aggregate.map_err(NotDone::Refused)
+    }
+
+    /// One decision: what happened is evolved into the state and said.
+    fn decide(
+        &mut self,
+        command: &Command<S>,
+        cause: impl FnOnce(Option<&crate::service::LastEvent>) -> Cause,
+    ) -> Result<S::Reply, Refusal<S>> {
+        let mut aggregate = self.store.take(command);
+        let cause = cause(aggregate.last.as_ref());
+        let decision = S::Rules::decide(&aggregate.state, command.clone());
+        let result = decision.map(|happened| {
+            self.apply(&mut aggregate, &happened, &cause);
+            self.service.reply(&aggregate)
+        });
+        self.store.put(aggregate, &cause);
+        result
+    }
+
+    fn apply(
+        &mut self,
+        aggregate: &mut Aggregate<State<S>>,
+        happened: &[<S::Rules as Decider>::Event],
+        cause: &Cause,
+    ) {
+        if happened.is_empty() {
+            return;
+        }
+        let waited_until = self.service.deadline(&aggregate.state);
+        for event in happened {
+            aggregate.state = S::Rules::evolve(std::mem::take(&mut aggregate.state), event);
+            if let Some(event) = self.service.say(&aggregate.state, event, self.voice.now()) {
+                aggregate.last = Some(self.voice.say(event, &aggregate.id, cause));
+            }
+        }
+        let waits_until = self.service.deadline(&aggregate.state);
+        if waits_until != waited_until {
+            self.deadlines.insert(aggregate.id.clone(), waits_until);
+        }
+        aggregate.version += i64::try_from(happened.len()).unwrap_or(i64::MAX);
+        self.changed.push(aggregate.id.clone());
+    }
+
+    fn changed(&self) -> Vec<String> {
+        self.changed.clone()
+    }
+
+    async fn save(self, tx: &DatabaseTransaction, due: &[String]) -> Result<Vec<Said>, ExecuteError> {
+        let Self { store, mut voice, mut deadlines, .. } = self;
+        store.save(tx, &mut voice).await?;
+        // What was due has been looked at: unless it waits anew, it is over.
+        for id in due {
+            deadlines.entry(id.clone()).or_insert(None);
+        }
+        let deadlines: Vec<_> = deadlines.into_iter().collect();
+        deadlines::change(tx, &deadlines).await?;
+        Ok(voice.said)
+    }
+
+    fn new_trace(&self) -> TraceContext {
+        TraceContext::root(self.fallback.new_id())
+    }
+}
+
+/// What a request or a deadline causes refers to the aggregate's latest event and continues its
+/// trace; the first request begins one.
+fn later(last: Option<&crate::service::LastEvent>, trace: TraceContext) -> Cause {
+    match last {
+        Some(last) => Cause { event_id: Some(last.id), trace: last.trace.clone() },
+        None => Cause { event_id: None, trace },
+    }
+}
+
+/// The idempotency keys of one transaction: those used before, and those it uses up.
+struct Answered {
+    known: HashMap<String, idempotency::Model>,
+    new: Vec<String>,
+}
+
+impl Answered {
+    async fn load<S: Service>(
+        tx: &DatabaseTransaction,
+        requests: &[Request<S>],
+    ) -> Result<Self, ExecuteError> {
+        let keys = requests.iter().filter_map(|request| Some(request.idempotency.as_ref()?.key.as_str()));
+        Ok(Self { known: idempotency::load(tx, keys.collect()).await?, new: Vec::new() })
+    }
+
+    /// The requests that were not answered before.
+    fn todo<'b, S: Service>(&self, requests: &'b [Request<S>]) -> Vec<&'b Request<S>> {
+        let is_new = |request: &&Request<S>| {
+            request.idempotency.as_ref().is_none_or(|key| !self.known.contains_key(&key.key))
+        };
+        requests.iter().filter(is_new).collect()
+    }
+
+    /// The kept answer, or a new one; only a success uses the key up.
+    fn answer<S: Service>(
+        &mut self,
+        work: &mut Work<'_, S>,
+        request: &Request<S>,
+    ) -> Result<Answer<S>, ExecuteError> {
+        let Some(key) = &request.idempotency else { return Ok(work.handle_request(request)) };
+        if let Some(known) = self.known.get(&key.key) {
+            if known.request_hash != key.request_hash {
+                return Ok(Err(NotDone::KeyReused));
+            }
+            return Ok(Ok(serde_json::from_str(&known.reply)?));
+        }
+        let answer = work.handle_request(request);
+        if let Ok(reply) = &answer {
+            self.new.push(key.key.clone());
+            let row = idempotency::Model {
+                key: key.key.clone(),
+                request_hash: key.request_hash.clone(),
+                reply: serde_json::to_string(reply)?,
+                created_at: 0,
+            };
+            self.known.insert(key.key.clone(), row);
+        }
+        Ok(answer)
+    }
+
+    async fn save(mut self, tx: &DatabaseTransaction, now: Timestamp) -> Result<(), StoreError> {
+        let rows = self.new.iter().filter_map(|key| self.known.remove(key));
+        idempotency::save(tx, rows.map(|row| idempotency::Model { created_at: now.0, ..row }).collect()).await
+    }
+}

@@ -1,0 +1,357 @@
+//! Group commit: whatever waits, records of all partitions and requests alike, shares the next
+//! transaction. It never waits to fill one, so a batch of one is the same code.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use events::trace::TraceContext;
+use futures::FutureExt as _;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::{
+    execute::{Answer, Batch, ExecuteError, Item, NotDone, Outcome, Request, execute},
+    idempotency::IdempotencyKey,
+    retry::Backoff,
+    service::{Command, Context, Refusal, Service},
+};
+
+/// Jobs that may wait; one more request is told to come back later.
+const QUEUE_CAPACITY: usize = 1024;
+/// Records, requests and deadlines in one transaction.
+const BATCH_LIMIT: usize = 512;
+/// When a request that found the service overloaded may come back.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Gives work to a service's transactions. Cheap to clone.
+pub struct Executor<S: Service> {
+    queue: mpsc::Sender<Job<S>>,
+    load: Arc<Load>,
+}
+
+impl<S: Service> Clone for Executor<S> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone(), load: self.load.clone() }
+    }
+}
+
+/// How much waits behind the transactions, told by the relay.
+#[derive(Default)]
+pub struct Load {
+    overloaded: std::sync::atomic::AtomicBool,
+}
+
+impl Load {
+    /// Says whether the outbox is past its limit.
+    pub fn set_overloaded(&self, overloaded: bool) {
+        self.overloaded.store(overloaded, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn is_overloaded(&self) -> bool {
+        self.overloaded.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+/// Why a request got no reply.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RequestError<R> {
+    /// The rules refuse it.
+    #[error("{0}")]
+    Refused(R),
+    /// The idempotency key was used for another request.
+    #[error("the Idempotency-Key was used for another request")]
+    KeyReused,
+    /// Too much waits already.
+    #[error("too much waits already, try again later")]
+    Overloaded(Duration),
+    /// The database or the registry is out of reach; nothing was done.
+    #[error("{0}")]
+    Unavailable(String),
+    /// A bug; it is logged.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// What waits for a transaction.
+enum Job<S: Service> {
+    Records(Vec<Item<S>>, oneshot::Sender<()>),
+    Request(Box<Request<S>>, oneshot::Sender<Result<S::Reply, RequestError<Refusal<S>>>>),
+    Due(Vec<String>, oneshot::Sender<()>),
+    Relayed(Vec<i64>, oneshot::Sender<()>),
+}
+
+impl<S: Service> Job<S> {
+    fn size(&self) -> usize {
+        match self {
+            Self::Records(items, _) => items.len(),
+            Self::Due(ids, _) => ids.len(),
+            Self::Request(..) => 1,
+            Self::Relayed(..) => 0,
+        }
+    }
+}
+
+/// The other end of an [`Executor`]: what its transactions take from.
+pub struct Queue<S: Service>(Arc<Mutex<mpsc::Receiver<Job<S>>>>);
+
+impl<S: Service> Clone for Queue<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<S: Service> Executor<S> {
+    /// An executor and the queue that [`write`] works off.
+    pub fn new() -> (Self, Queue<S>) {
+        let (queue, jobs) = mpsc::channel(QUEUE_CAPACITY);
+        (Self { queue, load: Arc::default() }, Queue(Arc::new(Mutex::new(jobs))))
+    }
+
+    /// What tells requests to come back later.
+    pub fn load(&self) -> &Arc<Load> {
+        &self.load
+    }
+
+    /// Handles records in order; returns once they are committed. Transient trouble is retried
+    /// for ever. `false` when the service is stopping: nothing was done.
+    pub async fn records(&self, items: Vec<Item<S>>) -> bool {
+        self.job(|done| Job::Records(items, done)).await
+    }
+
+    /// Fires deadlines; returns once they are committed, or `false` when the service is stopping.
+    pub async fn due(&self, ids: Vec<String>) -> bool {
+        self.job(|done| Job::Due(ids, done)).await
+    }
+
+    /// Forgets outbox rows; the receiver is told when it is committed.
+    pub async fn relayed(&self, positions: Vec<i64>) -> oneshot::Receiver<()> {
+        let (done, receiver) = oneshot::channel();
+        // When the service is stopping, the receiver hears of it.
+        drop(self.queue.send(Job::Relayed(positions, done)).await);
+        receiver
+    }
+
+    /// Does what a request asks for and returns its reply once it is committed.
+    ///
+    /// # Errors
+    /// When it is refused, or cannot be done now; nothing has happened then.
+    pub async fn request(
+        &self,
+        command: Command<S>,
+        idempotency: Option<IdempotencyKey>,
+        trace: TraceContext,
+    ) -> Result<S::Reply, RequestError<Refusal<S>>> {
+        if self.load.is_overloaded() {
+            return Err(RequestError::Overloaded(RETRY_AFTER));
+        }
+        let (answer, receiver) = oneshot::channel();
+        let request = Box::new(Request { command, idempotency, trace });
+        self.queue.try_send(Job::Request(request, answer)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => RequestError::Overloaded(RETRY_AFTER),
+            mpsc::error::TrySendError::Closed(_) => stopping(),
+        })?;
+        receiver.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    async fn job(&self, job: impl FnOnce(oneshot::Sender<()>) -> Job<S>) -> bool {
+        let (done, receiver) = oneshot::channel();
+        self.queue.send(job(done)).await.is_ok() && receiver.await.is_ok()
+    }
+}
+
+fn stopping<R>() -> RequestError<R> {
+    RequestError::Unavailable("the service is stopping".into())
+}
+
+/// One writer: takes what waits and commits it, until every [`Executor`] is gone.
+pub async fn write<S: Service>(ctx: Arc<Context<S>>, queue: Queue<S>) {
+    while let Some(jobs) = take(&queue).await {
+        Group::new(jobs).run(&ctx).await;
+    }
+}
+
+/// Waits for one job, then takes all that wait, up to the limit.
+async fn take<S: Service>(queue: &Queue<S>) -> Option<Vec<Job<S>>> {
+    let mut queue = queue.0.lock().await;
+    let first = queue.recv().await?;
+    let mut size = first.size();
+    let mut jobs = vec![first];
+    while size < BATCH_LIMIT {
+        let Ok(job) = queue.try_recv() else { break };
+        size += job.size();
+        jobs.push(job);
+    }
+    Some(jobs)
+}
+
+type Reply<S> = oneshot::Sender<Result<<S as Service>::Reply, RequestError<Refusal<S>>>>;
+
+/// Jobs that share a transaction, and who waits for them.
+struct Group<S: Service> {
+    batch: Batch<S>,
+    replies: Vec<Reply<S>>,
+    done: Vec<oneshot::Sender<()>>,
+}
+
+impl<S: Service> Group<S> {
+    fn new(jobs: Vec<Job<S>>) -> Self {
+        let mut group = Self { batch: Batch::default(), replies: vec![], done: vec![] };
+        for job in jobs {
+            match job {
+                Job::Records(items, done) => {
+                    group.batch.items.extend(items);
+                    group.done.push(done);
+                }
+                Job::Request(request, reply) => {
+                    group.batch.requests.push(*request);
+                    group.replies.push(reply);
+                }
+                Job::Due(ids, done) => {
+                    group.batch.due.extend(ids);
+                    group.done.push(done);
+                }
+                Job::Relayed(positions, done) => {
+                    group.batch.relayed.extend(positions);
+                    group.done.push(done);
+                }
+            }
+        }
+        group
+    }
+
+    async fn run(mut self, ctx: &Context<S>) {
+        let mut backoff = Backoff::default();
+        loop {
+            match attempt(ctx, &self.batch).await {
+                Ok(outcome) => return self.finish(outcome.answers),
+                Err(error) if error.is_transient() => {
+                    self.give_up_requests(&error, backoff.failures());
+                    backoff.wait().await;
+                }
+                Err(error) => {
+                    tracing::warn!(service = S::NAME, %error, "a batch failed, handling it one by one");
+                    let answers = one_by_one(ctx, self.batch).await;
+                    self.batch = Batch::default();
+                    send::<S>(self.replies, answers);
+                    self.done.into_iter().for_each(tell);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn finish(self, answers: Vec<Answer<S>>) {
+        send::<S>(self.replies, answers.into_iter().map(from_answer).collect());
+        self.done.into_iter().for_each(tell);
+    }
+
+    /// Somebody waits for a request: after a few tries they are told instead of kept waiting.
+    /// Records wait for as long as it takes.
+    fn give_up_requests(&mut self, error: &ExecuteError, failures: u32) {
+        const TRIES: u32 = 5;
+        if failures == TRIES {
+            tracing::warn!(service = S::NAME, %error, "the database or the registry is out of reach");
+        }
+        if failures >= TRIES {
+            self.batch.requests.clear();
+            for reply in self.replies.drain(..) {
+                // Who no longer waits need not be told.
+                drop(reply.send(Err(RequestError::Unavailable(error.to_string()))));
+            }
+        }
+    }
+}
+
+fn send<S: Service>(replies: Vec<Reply<S>>, answers: Vec<Result<S::Reply, RequestError<Refusal<S>>>>) {
+    for (reply, answer) in replies.into_iter().zip(answers) {
+        // A client may have gone; what it asked for is done all the same.
+        drop(reply.send(answer));
+    }
+}
+
+fn tell(done: oneshot::Sender<()>) {
+    // Who no longer waits need not be told.
+    drop(done.send(()));
+}
+
+fn from_answer<R, F>(answer: Result<R, NotDone<F>>) -> Result<R, RequestError<F>> {
+    answer.map_err(|not_done| match not_done {
+        NotDone::Refused(refusal) => RequestError::Refused(refusal),
+        NotDone::KeyReused => RequestError::KeyReused,
+    })
+}
+
+/// One transaction; a panic in a rule is an error like any other.
+async fn attempt<S: Service>(ctx: &Context<S>, batch: &Batch<S>) -> Result<Outcome<S>, ExecuteError> {
+    let tx = ctx.database.begin().await?;
+    let outcome = AssertUnwindSafe(execute(ctx, &tx, batch)).catch_unwind().await;
+    let outcome = outcome.unwrap_or_else(|panic| Err(ExecuteError::Panicked(words_of(&*panic))))?;
+    tx.commit().await?;
+    announce(ctx, &outcome);
+    Ok(outcome)
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".into())
+}
+
+/// Wakes whoever waits for what was committed.
+fn announce<S: Service>(ctx: &Context<S>, outcome: &Outcome<S>) {
+    let signals = &ctx.database.signals;
+    if outcome.said > 0 {
+        signals.outbox.notify_one();
+    }
+    if outcome.deadlines_changed {
+        signals.deadlines.notify_one();
+    }
+    signals.changed(outcome.changed.iter().cloned());
+}
+
+/// What failed together for good is done piece by piece, so that only the poisonous piece is
+/// refused: a record goes to the dead letters, a request is answered with an error.
+async fn one_by_one<S: Service>(
+    ctx: &Context<S>,
+    batch: Batch<S>,
+) -> Vec<Result<S::Reply, RequestError<Refusal<S>>>> {
+    for item in batch.items {
+        let record = item.record().clone();
+        let alone = Batch { items: vec![item], ..Batch::default() };
+        if let Err(error) = persist(ctx, &alone).await {
+            tracing::error!(service = S::NAME, place = %record.at, offset = record.offset, %error, "a record goes to the dead letters");
+            let poison = Item::Poison(record, error.to_string());
+            report(persist(ctx, &Batch { items: vec![poison], ..Batch::default() }).await);
+        }
+    }
+    for id in batch.due {
+        report(persist(ctx, &Batch { due: vec![id], ..Batch::default() }).await);
+    }
+    report(persist(ctx, &Batch { relayed: batch.relayed, ..Batch::default() }).await);
+    let mut answers = Vec::with_capacity(batch.requests.len());
+    for request in batch.requests {
+        let alone = Batch { requests: vec![request], ..Batch::default() };
+        answers.push(match persist(ctx, &alone).await {
+            Ok(mut outcome) => outcome.answers.pop().map_or_else(|| Err(stopping()), from_answer),
+            Err(error) => {
+                tracing::error!(service = S::NAME, %error, "a request failed");
+                Err(RequestError::Internal(error.to_string()))
+            }
+        });
+    }
+    answers
+}
+
+/// Tries until it is done or can never be done.
+async fn persist<S: Service>(ctx: &Context<S>, batch: &Batch<S>) -> Result<Outcome<S>, ExecuteError> {
+    let mut backoff = Backoff::default();
+    loop {
+        match attempt(ctx, batch).await {
+            Err(error) if error.is_transient() => backoff.wait().await,
+            done => return done,
+        }
+    }
+}
+
+fn report<S: Service>(result: Result<Outcome<S>, ExecuteError>) {
+    if let Err(error) = result {
+        tracing::error!(service = S::NAME, %error, "could not be done");
+    }
+}

@@ -1,0 +1,79 @@
+//! Which events were heard already. An optimisation: `decide` makes every repeat a no-op itself.
+
+use std::{collections::HashSet, time::Duration};
+
+use kernel::Timestamp;
+use sea_orm::{
+    ConnectionTrait, DbErr, QuerySelect, QueryTrait, Set, entity::prelude::*,
+    sea_query::OnConflict,
+};
+
+/// Longer than any event topic keeps its records, so that a mark outlives every redelivery.
+pub const RETENTION: Duration = Duration::from_secs(8 * 24 * 3600);
+
+/// One event that one consumer has heard.
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "inbox")]
+pub struct Model {
+    /// The service.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub consumer: String,
+    /// The event's id; for a record that went to the dead letters, its place in the log instead,
+    /// so that the event itself can be redriven.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub event_id: String,
+    /// In microseconds since 1970.
+    pub received_at: i64,
+}
+
+/// None.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Marks `ids` as heard by `consumer`, in one statement.
+///
+/// Returns those that were not marked before: only they are to be handled.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn mark(
+    tx: &impl ConnectionTrait,
+    consumer: &str,
+    ids: &[&str],
+    now: Timestamp,
+) -> Result<HashSet<String>, DbErr> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let rows = ids.iter().map(|id| ActiveModel {
+        consumer: Set(consumer.to_owned()),
+        event_id: Set((*id).to_owned()),
+        received_at: Set(now.0),
+    });
+    let mut insert = Entity::insert_many(rows)
+        .on_conflict(OnConflict::columns([Column::Consumer, Column::EventId]).do_nothing().to_owned())
+        .into_query();
+    insert.returning_col(Column::EventId);
+    let fresh = tx.query_all(&insert).await?;
+    fresh.iter().map(|row| row.try_get_by_index(0)).collect()
+}
+
+/// Forgets the oldest marks that are past their retention, at most `limit` of them.
+///
+/// Returns how many were forgotten.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn purge(tx: &impl ConnectionTrait, now: Timestamp, limit: u64) -> Result<u64, DbErr> {
+    let before = now.0 - i64::try_from(RETENTION.as_micros()).unwrap_or(i64::MAX);
+    let old = Entity::find()
+        .select_only()
+        .column(Column::EventId)
+        .filter(Column::ReceivedAt.lt(before))
+        .limit(limit)
+        .into_query();
+    let delete = Entity::delete_many().filter(Column::EventId.in_subquery(old));
+    Ok(delete.exec(tx).await?.rows_affected)
+}

@@ -1,0 +1,31 @@
+//! How events travel between the log and a service's database, and how each is processed once.
+//!
+//! ```text
+//! log ──> consumer ──> partition actor ──> executor ──> execute: one transaction ──> offsets
+//!                                                       inbox · load · decide · save · outbox
+//! outbox ──> relay ──> log
+//! ```
+
+pub mod app;
+pub mod consumer;
+pub mod database;
+pub mod dead_letters;
+pub mod deadline_loop;
+pub mod deadlines;
+pub mod embedded;
+pub mod execute;
+pub mod executor;
+pub mod gate;
+pub mod idempotency;
+pub mod inbox;
+pub mod log;
+pub mod migration;
+pub mod outbox;
+pub mod partition;
+pub mod pipeline;
+pub mod record;
+pub mod relay;
+pub mod retry;
+pub mod runtime;
+pub mod service;
+pub mod signal;

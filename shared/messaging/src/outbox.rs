@@ -1,0 +1,162 @@
+//! Events on their way from a transaction to the log. The columns are those of Debezium's outbox
+//! event router, so that change data capture can take the relay's place: the topic is `shop.` +
+//! `aggregatetype`, the key is `aggregateid`, `headers` holds the CloudEvents and trace headers.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD as BASE64};
+use bytes::Bytes;
+use events::topics::PREFIX;
+use kernel::Timestamp;
+use sea_orm::{ConnectionTrait, DbErr, QueryOrder, QuerySelect, Set, entity::prelude::*};
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Headers, NewRecord};
+
+/// One event that the log does not have yet.
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "outbox")]
+pub struct Model {
+    /// Assigned while the aggregate's row is locked; the order in which the relay sends.
+    #[sea_orm(primary_key)]
+    pub position: i64,
+    /// The event's id.
+    pub id: String,
+    /// The topic without its prefix.
+    pub aggregatetype: String,
+    /// The record's key.
+    pub aggregateid: String,
+    /// The event's name.
+    #[sea_orm(column_name = "type")]
+    pub r#type: String,
+    /// The record's value.
+    pub payload: Option<Vec<u8>>,
+    /// All headers, as JSON.
+    pub headers: String,
+    /// In microseconds since 1970.
+    pub created_at: i64,
+}
+
+/// None.
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// A record that is to leave with the transaction.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The event's id.
+    pub id: String,
+    /// The event's name.
+    pub kind: String,
+    /// What the log will get.
+    pub record: NewRecord,
+}
+
+/// Appends `outgoing` in its order, in one statement. Call it after the aggregates were saved:
+/// their row locks make the positions of one aggregate grow in the order of its commits.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn append(
+    tx: &impl ConnectionTrait,
+    outgoing: Vec<Outgoing>,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    if outgoing.is_empty() {
+        return Ok(());
+    }
+    let rows = outgoing.into_iter().map(|Outgoing { id, kind, record }| ActiveModel {
+        id: Set(id),
+        aggregatetype: Set(record.topic.strip_prefix(PREFIX).unwrap_or(&record.topic).to_owned()),
+        aggregateid: Set(String::from_utf8_lossy(&record.key).into_owned()),
+        r#type: Set(kind),
+        payload: Set(record.value.map(Vec::from)),
+        headers: Set(headers_to_json(&record.headers)),
+        created_at: Set(now.0),
+        ..Default::default()
+    });
+    Entity::insert_many(rows).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// The rows that remain, in their order, at most `limit`. Never "those after the last": a lower
+/// position may commit later.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn remaining(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<Model>, DbErr> {
+    Entity::find().order_by_asc(Column::Position).limit(limit).all(db).await
+}
+
+/// Forgets rows that the log has acknowledged.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn remove(tx: &impl ConnectionTrait, positions: &[i64]) -> Result<(), DbErr> {
+    if !positions.is_empty() {
+        let delete = Entity::delete_many().filter(Column::Position.is_in(positions.iter().copied()));
+        delete.exec(tx).await?;
+    }
+    Ok(())
+}
+
+/// How many rows wait, counted up to `limit`.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn depth(db: &impl ConnectionTrait, limit: u64) -> Result<u64, DbErr> {
+    Entity::find().limit(limit).count(db).await
+}
+
+impl From<Model> for NewRecord {
+    fn from(row: Model) -> Self {
+        Self {
+            topic: format!("{PREFIX}{}", row.aggregatetype),
+            key: Bytes::from(row.aggregateid),
+            value: row.payload.map(Bytes::from),
+            headers: headers_from_json(&row.headers),
+        }
+    }
+}
+
+/// A header's value in JSON: text as it is, other bytes in base 64.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum HeaderValue {
+    Text(String),
+    Bytes { base64: String },
+}
+
+fn headers_to_json(headers: &Headers) -> String {
+    let value = |bytes: &Bytes| match std::str::from_utf8(bytes) {
+        Ok(text) => HeaderValue::Text(text.to_owned()),
+        Err(_) => HeaderValue::Bytes { base64: BASE64.encode(bytes) },
+    };
+    let pairs: Vec<_> = headers.iter().map(|(name, bytes)| (name, value(bytes))).collect();
+    serde_json::to_string(&pairs).unwrap_or_default()
+}
+
+/// Headers that this code wrote; any that cannot be read are left out.
+fn headers_from_json(json: &str) -> Headers {
+    let pairs: Vec<(String, HeaderValue)> = serde_json::from_str(json).unwrap_or_default();
+    let bytes = |value| match value {
+        HeaderValue::Text(text) => Some(Bytes::from(text)),
+        HeaderValue::Bytes { base64 } => BASE64.decode(base64).ok().map(Bytes::from),
+    };
+    pairs.into_iter().filter_map(|(name, value)| Some((name, bytes(value)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_survive_the_outbox_whole() {
+        let headers = vec![
+            ("ce_id".to_owned(), Bytes::from_static(b"1")),
+            ("twice".to_owned(), Bytes::from_static(b"a")),
+            ("twice".to_owned(), Bytes::from_static(b"\xff\0")),
+        ];
+        assert_eq!(headers_from_json(&headers_to_json(&headers)), headers);
+    }
+}

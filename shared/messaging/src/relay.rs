@@ -1,0 +1,117 @@
+//! The one way out (I3): what a transaction left in the outbox is appended to the log in its
+//! order, then forgotten. Woken by the commit; one relay per database, a deposed one is fenced.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use sea_orm::DbErr;
+use tokio::sync::oneshot;
+
+use crate::{
+    database::Database,
+    executor::Executor,
+    log::{EventLog, LogError, Producer},
+    outbox,
+    retry::Backoff,
+    service::Service,
+};
+
+/// Rows in one append.
+const BATCH_LIMIT: u64 = 1000;
+/// Rows that may wait before requests are told to come back later (I8).
+const OUTBOX_LIMIT: u64 = 100_000;
+/// How often the outbox is looked at without having been woken: another replica may have died
+/// between its commit and its call.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Why the relay stopped for a moment.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// The outbox cannot be read.
+    #[error(transparent)]
+    Database(#[from] DbErr),
+    /// The log does not take the records.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+/// Appends what remains in the outbox and returns the positions that may be forgotten. `sent` are
+/// positions that were appended before and are not forgotten yet.
+///
+/// # Errors
+/// When the outbox cannot be read or the log does not take the records; they stay in the outbox.
+pub async fn relay_once(
+    database: &Database,
+    producer: &dyn Producer,
+    sent: &[i64],
+) -> Result<Vec<i64>, RelayError> {
+    let limit = BATCH_LIMIT + sent.len() as u64;
+    let mut rows = outbox::remaining(database.reader(), limit).await?;
+    rows.retain(|row| !sent.contains(&row.position));
+    let positions: Vec<_> = rows.iter().map(|row| row.position).collect();
+    if !rows.is_empty() {
+        producer.append(rows.into_iter().map(Into::into).collect()).await?;
+    }
+    Ok(positions)
+}
+
+/// Relays for as long as the service runs.
+pub struct Relay<S: Service> {
+    database: Database,
+    log: Arc<dyn EventLog>,
+    executor: Executor<S>,
+    /// Appended, and being forgotten in a transaction of its own.
+    sent: VecDeque<(Vec<i64>, oneshot::Receiver<()>)>,
+}
+
+impl<S: Service> Relay<S> {
+    /// The relay of one database.
+    pub fn new(database: Database, log: Arc<dyn EventLog>, executor: Executor<S>) -> Self {
+        Self { database, log, executor, sent: VecDeque::new() }
+    }
+
+    /// Relays; returns only to be started anew.
+    pub async fn run(mut self) {
+        let mut backoff = Backoff::default();
+        let identity = format!("{}-relay", S::NAME);
+        loop {
+            let error = match self.log.producer(Some(&identity)).await {
+                Ok(producer) => self.relay(&*producer, &mut backoff).await,
+                Err(error) => error.into(),
+            };
+            if backoff.failures() == 0 {
+                tracing::warn!(service = S::NAME, %error, "events wait in the outbox");
+            }
+            self.measure().await;
+            backoff.wait().await;
+        }
+    }
+
+    async fn relay(&mut self, producer: &dyn Producer, backoff: &mut Backoff) -> RelayError {
+        loop {
+            self.sent.retain_mut(|(_, done)| {
+                matches!(done.try_recv(), Err(oneshot::error::TryRecvError::Empty))
+            });
+            let sent: Vec<_> = self.sent.iter().flat_map(|(positions, _)| positions.clone()).collect();
+            match relay_once(&self.database, producer, &sent).await {
+                Ok(positions) if positions.is_empty() => {
+                    self.executor.load().set_overloaded(false);
+                    let woken = self.database.signals.outbox.notified();
+                    // A time-out is as good as a call: look again.
+                    drop(tokio::time::timeout(LOOK_AGAIN, woken).await);
+                }
+                Ok(positions) => {
+                    let done = self.executor.relayed(positions.clone()).await;
+                    self.sent.push_back((positions, done));
+                }
+                Err(error) => return error,
+            }
+            backoff.reset();
+        }
+    }
+
+    /// Tells requests to come back later when too much waits.
+    async fn measure(&self) {
+        let depth = outbox::depth(self.database.reader(), OUTBOX_LIMIT).await;
+        self.executor.load().set_overloaded(depth.is_ok_and(|depth| depth >= OUTBOX_LIMIT));
+    }
+}

@@ -1,0 +1,252 @@
+//! A service at work: its actors, started together and stopped in order.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::prelude::*;
+use futures::{FutureExt as _, future::LocalBoxFuture};
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::{
+    consumer,
+    deadline_loop::DeadlineLoop,
+    executor::{self, Executor, Queue},
+    gate::Gate,
+    idempotency, inbox,
+    log::EventLog,
+    relay::Relay,
+    retry::Backoff,
+    service::{Context as ServiceContext, Service},
+};
+
+/// How often old rows are looked for.
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(60);
+/// Rows deleted in one transaction, so that no writer waits for long.
+const HOUSEKEEPING_LIMIT: u64 = 1000;
+
+/// A service at work. Dropping it stops nothing; call [`Running::stop`].
+pub struct Running<S: Service> {
+    /// Gives work to the service's transactions.
+    pub executor: Executor<S>,
+    /// Open while deadlines may fire.
+    pub gate: Arc<Gate>,
+    stop: watch::Sender<bool>,
+    actors: Vec<Addr<Role>>,
+    reader: Addr<Role>,
+    writers: Vec<JoinHandle<()>>,
+}
+
+impl<S: Service> Running<S> {
+    /// Starts the service's actors on this thread's actix system; what they do runs on tokio.
+    pub fn start(
+        ctx: &Arc<ServiceContext<S>>,
+        log: &Arc<dyn EventLog>,
+        executor: Executor<S>,
+        queue: &Queue<S>,
+    ) -> Self {
+        let topics = ctx.service.topics().iter().map(|topic| topic.name).collect();
+        let gate = Arc::new(Gate::new(log.clone(), S::NAME, topics));
+        let (stop, stopped) = watch::channel(false);
+        let writers = (0..ctx.database.writers())
+            .map(|_| tokio::spawn(executor::write(ctx.clone(), queue.clone())))
+            .collect();
+        let actors = vec![
+            Role::supervise("register", registration(ctx.clone())),
+            Role::supervise("relay", relay(ctx.clone(), log.clone(), executor.clone())),
+            Role::supervise("deadlines", deadlines(ctx.clone(), executor.clone(), gate.clone())),
+            Role::supervise("housekeeping", housekeeping(ctx.clone())),
+        ];
+        let reader = reader(ctx.clone(), log.clone(), executor.clone(), gate.clone(), stopped);
+        let reader = Role::supervise("consumer", reader);
+        Self { executor, gate, stop, actors, reader, writers }
+    }
+
+    /// Stops reading, finishes what is in flight, relays what it said as far as the log takes it.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        // An actor that is gone has stopped.
+        drop(self.reader.send(Finished).await);
+        for actor in self.actors {
+            drop(actor.send(Stop).await);
+        }
+        drop(self.executor);
+        for writer in self.writers {
+            drop(writer.await);
+        }
+    }
+}
+
+fn registration<S: Service>(ctx: Arc<ServiceContext<S>>) -> impl Fn() -> Loop {
+    move || {
+        let ctx = ctx.clone();
+        on_tokio(async move {
+            let mut backoff = Backoff::default();
+            while let Err(error) = ctx.codec.register(S::NAME).await {
+                if backoff.failures() % 10 == 0 {
+                    tracing::warn!(service = S::NAME, %error, "cannot register the schemas yet");
+                }
+                backoff.wait().await;
+            }
+            std::future::pending().await
+        })
+    }
+}
+
+fn relay<S: Service>(
+    ctx: Arc<ServiceContext<S>>,
+    log: Arc<dyn EventLog>,
+    executor: Executor<S>,
+) -> impl Fn() -> Loop {
+    move || on_tokio(Relay::new(ctx.database.clone(), log.clone(), executor.clone()).run())
+}
+
+fn deadlines<S: Service>(
+    ctx: Arc<ServiceContext<S>>,
+    executor: Executor<S>,
+    gate: Arc<Gate>,
+) -> impl Fn() -> Loop {
+    move || {
+        let (ctx, executor, gate) = (ctx.clone(), executor.clone(), gate.clone());
+        on_tokio(DeadlineLoop { ctx, executor, gate }.run())
+    }
+}
+
+fn housekeeping<S: Service>(ctx: Arc<ServiceContext<S>>) -> impl Fn() -> Loop {
+    move || {
+        let ctx = ctx.clone();
+        on_tokio(async move {
+            loop {
+                tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
+                if let Err(error) = keep_house(&ctx).await {
+                    tracing::warn!(service = S::NAME, %error, "old rows stay for now");
+                }
+            }
+        })
+    }
+}
+
+/// Deletes what is past its retention, a little at a time.
+///
+/// # Errors
+/// When the database refuses; what is left is deleted another time.
+pub async fn keep_house<S: Service>(ctx: &ServiceContext<S>) -> Result<(), sea_orm::DbErr> {
+    loop {
+        let now = ctx.clock.now();
+        let tx = ctx.database.begin().await?;
+        let marks = inbox::purge(&tx, now, HOUSEKEEPING_LIMIT).await?;
+        let keys = idempotency::purge(&tx, now, HOUSEKEEPING_LIMIT).await?;
+        tx.commit().await?;
+        if marks.max(keys) < HOUSEKEEPING_LIMIT {
+            return Ok(());
+        }
+    }
+}
+
+/// The consumer's loop stays on this thread, because its partition actors live here.
+fn reader<S: Service>(
+    ctx: Arc<ServiceContext<S>>,
+    log: Arc<dyn EventLog>,
+    executor: Executor<S>,
+    gate: Arc<Gate>,
+    stop: watch::Receiver<bool>,
+) -> impl Fn() -> Loop {
+    move || {
+        let (ctx, log, gate) = (ctx.clone(), log.clone(), gate.clone());
+        let (executor, stop) = (executor.clone(), stop.clone());
+        consumer::Supervisor { ctx, executor, log, gate, stop }.run().boxed_local()
+    }
+}
+
+type Loop = LocalBoxFuture<'static, ()>;
+
+/// Runs a loop on tokio's threads; aborts it when the actor that waits for it is stopped.
+fn on_tokio(work: impl Future<Output = ()> + Send + 'static) -> Loop {
+    struct AbortOnDrop(JoinHandle<()>);
+    impl Drop for AbortOnDrop {
+        fn drop(&mut self) {
+            self.0.abort();
+        }
+    }
+    let mut task = AbortOnDrop(tokio::spawn(work));
+    async move {
+        if let Err(error) = (&mut task.0).await {
+            tracing::error!(%error, "a loop ended");
+        }
+    }
+    .boxed_local()
+}
+
+/// The actor around one of the service's loops: when the loop ends or panics, the supervisor
+/// starts it anew, until it is told to stop.
+struct Role {
+    name: &'static str,
+    start: Box<dyn Fn() -> Loop>,
+    over: bool,
+    waiting: Vec<tokio::sync::oneshot::Sender<()>>,
+}
+
+impl Role {
+    fn supervise(name: &'static str, start: impl Fn() -> Loop + 'static) -> Addr<Self> {
+        let start = Box::new(start);
+        actix::Supervisor::start(move |_| Self { name, start, over: false, waiting: Vec::new() })
+    }
+}
+
+impl Actor for Role {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(2);
+        let running = std::panic::AssertUnwindSafe((self.start)()).catch_unwind();
+        ctx.spawn(running.into_actor(self).map(|ended, role, ctx| {
+            if ended.is_err() {
+                tracing::error!(role = role.name, "panicked");
+            }
+            role.over = true;
+            if role.waiting.is_empty() {
+                tracing::debug!(role = role.name, "starts anew");
+                ctx.stop();
+            }
+            // Whoever waits for the end is told by the drop.
+            role.waiting.clear();
+        }));
+    }
+}
+
+impl Supervised for Role {
+    fn restarting(&mut self, _: &mut Self::Context) {
+        self.over = false;
+    }
+}
+
+/// Stop where you are.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Stop;
+
+impl Handler<Stop> for Role {
+    type Result = ();
+
+    fn handle(&mut self, Stop: Stop, ctx: &mut Self::Context) {
+        ctx.terminate();
+    }
+}
+
+/// Answered when the loop has ended by itself.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Finished;
+
+impl Handler<Finished> for Role {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, Finished: Finished, _: &mut Self::Context) -> Self::Result {
+        let (told, ended) = tokio::sync::oneshot::channel::<()>();
+        if !self.over {
+            self.waiting.push(told);
+        }
+        Box::pin(async move {
+            // A dropped sender is the answer.
+            drop(ended.await);
+        })
+    }
+}
