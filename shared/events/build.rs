@@ -54,7 +54,8 @@ fn event_module(module: &str, owner: &str, event: &str, versions: &Versions) -> 
     Generator::new()?
         .generate(&Source::SchemaStr(newest), &mut types)
         .with_context(|| format!("generate {event}"))?;
-    let mut code = format!("/// `shop.{owner}.{event}` and the records inside it.\npub mod {module} {{\n");
+    let mut code =
+        format!("/// `shop.{owner}.{event}` and the records inside it.\npub mod {module} {{\n");
     code.push_str(&String::from_utf8(types)?);
     code.push_str("    /// The schema's text, every version, oldest first.\n    pub const VERSIONS: &[&str] = &[\n");
     for text in versions.values() {

@@ -6,9 +6,7 @@ use std::{
     sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock},
 };
 
-use apache_avro::{
-    Schema, reader::datum::GenericDatumReader, writer::datum::GenericDatumWriter,
-};
+use apache_avro::{Schema, reader::datum::GenericDatumReader, writer::datum::GenericDatumWriter};
 use bytes::Bytes;
 use schema_registry_converter::{
     async_impl::schema_registry::{SrSettings, get_schema_by_id, post_schema},
@@ -111,7 +109,9 @@ impl Codec {
         Self {
             registry: None,
             own: ids.clone().map(OnceLock::from).collect(),
-            met: RwLock::new(ids.zip(0..).map(|(id, i)| (id, Arc::new(Written::Newest(i)))).collect()),
+            met: RwLock::new(
+                ids.zip(0..).map(|(id, i)| (id, Arc::new(Written::Newest(i)))).collect(),
+            ),
         }
     }
 

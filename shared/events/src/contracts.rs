@@ -1,9 +1,7 @@
 //! Every event of the suite: its type, its topic and its key, a line each.
 
 use apache_avro::{
-    AvroResult, from_value,
-    reader::datum::GenericDatumReader,
-    types::Value,
+    AvroResult, from_value, reader::datum::GenericDatumReader, types::Value,
     writer::datum::GenericDatumWriter,
 };
 

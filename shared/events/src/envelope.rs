@@ -81,7 +81,9 @@ impl Envelope {
             time: Timestamp::parse(need("ce_time")?).ok_or(EnvelopeError::Invalid("ce_time"))?,
             subject: subject.to_owned(),
             correlation_id: get("ce_correlationid").unwrap_or(subject).to_owned(),
-            causation_id: get("ce_causationid").map(|text| id("ce_causationid", text)).transpose()?,
+            causation_id: get("ce_causationid")
+                .map(|text| id("ce_causationid", text))
+                .transpose()?,
             trace: get("traceparent")
                 .and_then(|parent| TraceContext::parse(parent, get("tracestate"))),
         })

@@ -19,13 +19,16 @@ impl Event {
             Self::OrderCompleted(_) => "delivered, all done".into(),
             Self::StockReserved(e) => format!("{} reserved", count(e.lines.len(), "line")),
             Self::StockRejected(e) => {
-                let skus: Vec<_> = e.shortages.iter().map(|shortage| shortage.sku.as_str()).collect();
+                let skus: Vec<_> =
+                    e.shortages.iter().map(|shortage| shortage.sku.as_str()).collect();
                 format!("too little of {}", skus.join(", "))
             }
             Self::StockReleased(e) => format!("{} available again", count(e.lines.len(), "line")),
             Self::StockCommitted(e) => format!("{} taken off hand", count(e.lines.len(), "line")),
             Self::StockLevelChanged(e) => format!("{} of {} available", e.available, e.sku),
-            Self::ShipmentScheduled(e) => format!("{}, tracking number {}", e.carrier, e.tracking_number),
+            Self::ShipmentScheduled(e) => {
+                format!("{}, tracking number {}", e.carrier, e.tracking_number)
+            }
             Self::ShipmentRefused(e) => e.reason.clone(),
             Self::ShipmentDispatched(e) => format!("handed to {}", e.carrier),
             Self::ShipmentDelivered(_) => "the parcel has arrived".into(),

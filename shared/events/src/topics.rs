@@ -59,7 +59,8 @@ pub const SERVICES: &[&str] = &["order", "inventory", "shipping"];
 /// Where `service` keeps what it could not process, keyed as the original.
 pub fn dead_letters(service: &str) -> Option<&'static Topic> {
     DEAD_LETTERS.iter().find(|topic| {
-        let name = topic.name.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(".dead-letters"));
+        let name =
+            topic.name.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(".dead-letters"));
         name == Some(service)
     })
 }

@@ -15,7 +15,8 @@ pub trait Decider {
     ///
     /// # Errors
     /// When the command is refused; nothing has happened then.
-    fn decide(state: &Self::State, command: Self::Command) -> Result<Vec<Self::Event>, Self::Error>;
+    fn decide(state: &Self::State, command: Self::Command)
+    -> Result<Vec<Self::Event>, Self::Error>;
 
     /// `state` after `event`. No rules here: it cannot fail.
     fn evolve(state: Self::State, event: &Self::Event) -> Self::State;

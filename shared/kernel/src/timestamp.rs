@@ -60,7 +60,9 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| D::Error::custom("must be a time as RFC 3339 has it, such as 2026-11-21T08:00:00Z"))
+        Self::parse(&text).ok_or_else(|| {
+            D::Error::custom("must be a time as RFC 3339 has it, such as 2026-11-21T08:00:00Z")
+        })
     }
 }
 

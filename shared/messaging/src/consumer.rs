@@ -1,7 +1,10 @@
 //! The consumer supervisor's loop: what happens in the log becomes messages to partition actors,
 //! and their progress becomes stored offsets.
 
-use std::{collections::{HashMap, HashSet}, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use actix::prelude::*;
 use tokio::sync::{mpsc, watch};

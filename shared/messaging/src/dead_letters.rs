@@ -45,7 +45,9 @@ pub fn outgoing(service: &str, record: &Record, reason: &str, now: Timestamp) ->
     headers.push(text(TIME, now.to_string()));
     match &record.key {
         None => headers.push(text(NO_KEY, "true".to_owned())),
-        Some(key) if std::str::from_utf8(key).is_err() => headers.push((KEY.to_owned(), key.clone())),
+        Some(key) if std::str::from_utf8(key).is_err() => {
+            headers.push((KEY.to_owned(), key.clone()))
+        }
         Some(_) => {}
     }
     Outgoing {
@@ -197,7 +199,9 @@ impl DeadLetters {
     /// When the log is out of reach.
     pub async fn redrive(&self, record: &Record) -> Result<(), LogError> {
         let Some(original) = original(record) else {
-            return Err(LogError::Refused("the dead letter does not say where it came from".into()));
+            return Err(LogError::Refused(
+                "the dead letter does not say where it came from".into(),
+            ));
         };
         self.log.producer(None).await?.append(vec![original]).await
     }

@@ -2,8 +2,7 @@
 
 use kernel::Timestamp;
 use sea_orm::{
-    ConnectionTrait, DbErr, QueryOrder, QuerySelect, Set, entity::prelude::*,
-    sea_query::OnConflict,
+    ConnectionTrait, DbErr, QueryOrder, QuerySelect, Set, entity::prelude::*, sea_query::OnConflict,
 };
 
 /// When something is to happen to an aggregate that is still waiting.
@@ -33,7 +32,9 @@ pub async fn change(
 ) -> Result<(), DbErr> {
     let set: Vec<_> = changes
         .iter()
-        .filter_map(|(id, due)| Some(ActiveModel { aggregate_id: Set(id.clone()), due_at: Set((*due)?.0) }))
+        .filter_map(|(id, due)| {
+            Some(ActiveModel { aggregate_id: Set(id.clone()), due_at: Set((*due)?.0) })
+        })
         .collect();
     if !set.is_empty() {
         let replace =

@@ -14,7 +14,10 @@ use crate::{
     inbox, outbox,
     outbox::Outgoing,
     record::{NewRecord, Record},
-    service::{Aggregate, Cause, Command, Context, Heard, Refusal, Said, Service, State, Store, Voice},
+    service::{
+        Aggregate, Cause, Command, Context, Heard, LastEvent, Refusal, Said, Service, State, Store,
+        Voice,
+    },
 };
 
 /// Everything one transaction is to do, in this order.
@@ -145,8 +148,7 @@ pub async fn execute<S: Service>(
     let now = ctx.clock.now();
     let fresh = unheard(tx, &batch.items, now).await?;
     let (poison, heard) = split(&fresh);
-    let expired: Vec<_> =
-        batch.due.iter().filter_map(|id| ctx.service.expire(id, now)).collect();
+    let expired: Vec<_> = batch.due.iter().filter_map(|id| ctx.service.expire(id, now)).collect();
     let mut answered = Answered::load(tx, &batch.requests).await?;
     let todo = answered.todo(&batch.requests);
 
@@ -172,7 +174,9 @@ pub async fn execute<S: Service>(
     ctx.service.project(tx, &notes, &said).await?;
     answered.save(tx, now).await?;
     let mut outgoing = encode(ctx, &said)?;
-    outgoing.extend(poison.iter().map(|(record, reason)| dead_letters::outgoing(S::NAME, record, reason, now)));
+    outgoing.extend(
+        poison.iter().map(|(record, reason)| dead_letters::outgoing(S::NAME, record, reason, now)),
+    );
     outbox::append(tx, outgoing, now).await?;
     outbox::remove(tx, &batch.relayed).await?;
     Ok(Outcome {
@@ -260,35 +264,36 @@ impl<'a, S: Service> Work<'a, S> {
     fn handle_heard(&mut self, heard: &Heard, command: &Command<S>) {
         let trace = heard.envelope.trace.clone().unwrap_or_else(|| self.new_trace());
         let cause = Cause { event_id: Some(heard.envelope.id), trace };
-        if let Err(refusal) = self.decide(command, |_| cause) {
+        if let Err(refusal) = self.decide(command, |_| cause, |_, _| ()) {
             tracing::debug!(event = heard.envelope.kind, %refusal, "changes nothing");
         }
     }
 
     fn handle_expired(&mut self, command: &Command<S>) {
         let trace = self.new_trace();
-        if let Err(refusal) = self.decide(command, |last| later(last, trace)) {
+        if let Err(refusal) = self.decide(command, |last| later(last, trace), |_, _| ()) {
             tracing::debug!(%refusal, "deadline changes nothing");
         }
     }
 
     fn handle_request(&mut self, request: &Request<S>) -> Answer<S> {
-        let aggregate = self.decide(&request.command, |last| later(last, request.trace.clone()));
-        aggregate.map_err(NotDone::Refused)
+        let cause = |last: Option<&LastEvent>| later(last, request.trace.clone());
+        self.decide(&request.command, cause, S::reply).map_err(NotDone::Refused)
     }
 
     /// One decision: what happened is evolved into the state and said.
-    fn decide(
+    fn decide<R>(
         &mut self,
         command: &Command<S>,
-        cause: impl FnOnce(Option<&crate::service::LastEvent>) -> Cause,
-    ) -> Result<S::Reply, Refusal<S>> {
+        cause: impl FnOnce(Option<&LastEvent>) -> Cause,
+        reply: impl FnOnce(&S, &Aggregate<State<S>>) -> R,
+    ) -> Result<R, Refusal<S>> {
         let mut aggregate = self.store.take(command);
         let cause = cause(aggregate.last.as_ref());
         let decision = S::Rules::decide(&aggregate.state, command.clone());
         let result = decision.map(|happened| {
             self.apply(&mut aggregate, &happened, &cause);
-            self.service.reply(&aggregate)
+            reply(self.service, &aggregate)
         });
         self.store.put(aggregate, &cause);
         result
@@ -322,7 +327,11 @@ impl<'a, S: Service> Work<'a, S> {
         self.changed.clone()
     }
 
-    async fn save(self, tx: &DatabaseTransaction, due: &[String]) -> Result<Vec<Said>, ExecuteError> {
+    async fn save(
+        self,
+        tx: &DatabaseTransaction,
+        due: &[String],
+    ) -> Result<Vec<Said>, ExecuteError> {
         let Self { store, mut voice, mut deadlines, .. } = self;
         store.save(tx, &mut voice).await?;
         // What was due has been looked at: unless it waits anew, it is over.
@@ -341,7 +350,7 @@ impl<'a, S: Service> Work<'a, S> {
 
 /// What a request or a deadline causes refers to the aggregate's latest event and continues its
 /// trace; the first request begins one.
-fn later(last: Option<&crate::service::LastEvent>, trace: TraceContext) -> Cause {
+fn later(last: Option<&LastEvent>, trace: TraceContext) -> Cause {
     match last {
         Some(last) => Cause { event_id: Some(last.id), trace: last.trace.clone() },
         None => Cause { event_id: None, trace },
@@ -359,7 +368,8 @@ impl Answered {
         tx: &DatabaseTransaction,
         requests: &[Request<S>],
     ) -> Result<Self, ExecuteError> {
-        let keys = requests.iter().filter_map(|request| Some(request.idempotency.as_ref()?.key.as_str()));
+        let keys =
+            requests.iter().filter_map(|request| Some(request.idempotency.as_ref()?.key.as_str()));
         Ok(Self { known: idempotency::load(tx, keys.collect()).await?, new: Vec::new() })
     }
 
@@ -400,6 +410,10 @@ impl Answered {
 
     async fn save(mut self, tx: &DatabaseTransaction, now: Timestamp) -> Result<(), StoreError> {
         let rows = self.new.iter().filter_map(|key| self.known.remove(key));
-        idempotency::save(tx, rows.map(|row| idempotency::Model { created_at: now.0, ..row }).collect()).await
+        idempotency::save(
+            tx,
+            rows.map(|row| idempotency::Model { created_at: now.0, ..row }).collect(),
+        )
+        .await
     }
 }

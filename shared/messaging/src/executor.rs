@@ -260,7 +260,10 @@ impl<S: Service> Group<S> {
     }
 }
 
-fn send<S: Service>(replies: Vec<Reply<S>>, answers: Vec<Result<S::Reply, RequestError<Refusal<S>>>>) {
+fn send<S: Service>(
+    replies: Vec<Reply<S>>,
+    answers: Vec<Result<S::Reply, RequestError<Refusal<S>>>>,
+) {
     for (reply, answer) in replies.into_iter().zip(answers) {
         // A client may have gone; what it asked for is done all the same.
         drop(reply.send(answer));
@@ -280,7 +283,10 @@ fn from_answer<R, F>(answer: Result<R, NotDone<F>>) -> Result<R, RequestError<F>
 }
 
 /// One transaction; a panic in a rule is an error like any other.
-async fn attempt<S: Service>(ctx: &Context<S>, batch: &Batch<S>) -> Result<Outcome<S>, ExecuteError> {
+async fn attempt<S: Service>(
+    ctx: &Context<S>,
+    batch: &Batch<S>,
+) -> Result<Outcome<S>, ExecuteError> {
     let tx = ctx.database.begin().await?;
     let outcome = AssertUnwindSafe(execute(ctx, &tx, batch)).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|panic| Err(ExecuteError::Panicked(words_of(&*panic))))?;
@@ -340,7 +346,10 @@ async fn one_by_one<S: Service>(
 }
 
 /// Tries until it is done or can never be done.
-async fn persist<S: Service>(ctx: &Context<S>, batch: &Batch<S>) -> Result<Outcome<S>, ExecuteError> {
+async fn persist<S: Service>(
+    ctx: &Context<S>,
+    batch: &Batch<S>,
+) -> Result<Outcome<S>, ExecuteError> {
     let mut backoff = Backoff::default();
     loop {
         match attempt(ctx, batch).await {

@@ -4,7 +4,9 @@
 use std::{collections::HashMap, time::Duration};
 
 use kernel::Timestamp;
-use sea_orm::{ConnectionTrait, DbErr, QuerySelect, QueryTrait, Set, entity::prelude::*, sea_query::OnConflict};
+use sea_orm::{
+    ConnectionTrait, DbErr, QuerySelect, QueryTrait, Set, entity::prelude::*, sea_query::OnConflict,
+};
 
 use crate::database::StoreError;
 

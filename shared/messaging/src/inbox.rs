@@ -4,8 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use kernel::Timestamp;
 use sea_orm::{
-    ConnectionTrait, DbErr, QuerySelect, QueryTrait, Set, entity::prelude::*,
-    sea_query::OnConflict,
+    ConnectionTrait, DbErr, QuerySelect, QueryTrait, Set, entity::prelude::*, sea_query::OnConflict,
 };
 
 /// Longer than any event topic keeps its records, so that a mark outlives every redelivery.
@@ -53,7 +52,9 @@ pub async fn mark(
         received_at: Set(now.0),
     });
     let mut insert = Entity::insert_many(rows)
-        .on_conflict(OnConflict::columns([Column::Consumer, Column::EventId]).do_nothing().to_owned())
+        .on_conflict(
+            OnConflict::columns([Column::Consumer, Column::EventId]).do_nothing().to_owned(),
+        )
         .into_query();
     insert.returning_col(Column::EventId);
     let fresh = tx.query_all(&insert).await?;

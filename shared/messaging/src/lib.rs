@@ -20,6 +20,7 @@ pub mod idempotency;
 pub mod inbox;
 pub mod log;
 pub mod migration;
+pub mod murmur2;
 pub mod outbox;
 pub mod partition;
 pub mod pipeline;

@@ -55,7 +55,8 @@ pub trait EventLog: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the log is out of reach or the topic is unknown.
-    async fn positions_at(&self, topic: &str, timestamp_ms: i64) -> Result<Vec<Position>, LogError>;
+    async fn positions_at(&self, topic: &str, timestamp_ms: i64)
+    -> Result<Vec<Position>, LogError>;
 
     /// What `group` has committed; partitions without a commit are left out.
     ///
@@ -121,8 +122,11 @@ impl Revocation {
     /// A revocation and what tells that it was answered.
     pub fn new() -> (Self, oneshot::Receiver<()>) {
         let (sender, receiver) = oneshot::channel();
-        // The consumer may be gone: then nobody waits.
-        (Self::then(move || drop(sender.send(()).ok())), receiver)
+        let answered = move || {
+            // Who asked may be gone: then nobody waits.
+            sender.send(()).ok();
+        };
+        (Self::then(answered), receiver)
     }
 
     /// A revocation that calls `answered` once it is answered, at once and on the same thread.

@@ -94,7 +94,8 @@ pub async fn remaining(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<Mode
 /// When the database refuses.
 pub async fn remove(tx: &impl ConnectionTrait, positions: &[i64]) -> Result<(), DbErr> {
     if !positions.is_empty() {
-        let delete = Entity::delete_many().filter(Column::Position.is_in(positions.iter().copied()));
+        let delete =
+            Entity::delete_many().filter(Column::Position.is_in(positions.iter().copied()));
         delete.exec(tx).await?;
     }
     Ok(())

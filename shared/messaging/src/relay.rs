@@ -91,7 +91,8 @@ impl<S: Service> Relay<S> {
             self.sent.retain_mut(|(_, done)| {
                 matches!(done.try_recv(), Err(oneshot::error::TryRecvError::Empty))
             });
-            let sent: Vec<_> = self.sent.iter().flat_map(|(positions, _)| positions.clone()).collect();
+            let sent: Vec<_> =
+                self.sent.iter().flat_map(|(positions, _)| positions.clone()).collect();
             match relay_once(&self.database, producer, &sent).await {
                 Ok(positions) if positions.is_empty() => {
                     self.executor.load().set_overloaded(false);

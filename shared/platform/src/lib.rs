@@ -16,6 +16,7 @@
 //! # drop(app);
 //! ```
 
+pub mod answer;
 pub mod auth;
 pub mod clock;
 mod explain;
@@ -29,7 +30,6 @@ pub mod page;
 pub mod path;
 pub mod problem;
 pub mod query;
-pub mod retry;
 pub mod shutdown;
 pub mod trace;
 
@@ -42,5 +42,4 @@ pub use page::{Cursor, Listing, Page, PageParams, Paged};
 pub use path::Segment;
 pub use problem::{FieldError, Problem};
 pub use query::Params;
-pub use retry::Backoff;
 pub use trace::Trace;

@@ -1,10 +1,12 @@
 //! May a new version of an Avro schema be released beside the old ones?
 //!
-//! [`check`] is pure: schemas in, a list of [`Incompatibility`] out, each with the path, Confluent's name for its kind
-//! and a sentence. The registry refuses with it, and so do the command line and CI before a merge.
+//! [`check`] is pure: schemas in, a list of [`Incompatibility`] out, each with the path,
+//! Confluent's name for its kind and a sentence. The registry refuses with it, and so do the
+//! command line and CI before a merge.
 //!
-//! The two halves of a check are the same question asked both ways round: *can a reader with this schema read what a
-//! writer with that schema wrote?* The answer is in [`resolution`].
+//! The two halves of a check are the same question asked both ways round: *can a reader with this
+//! schema read what a writer with that schema wrote?* The answer is in
+//! `compatibility/resolution.rs`.
 //!
 //! Levels and their meaning:
 //! <https://docs.confluent.io/platform/current/schema-registry/fundamentals/schema-evolution.html#compatibility-types>
@@ -125,7 +127,7 @@ pub enum IncompatibilityKind {
     MissingUnionBranch,
     /// Two fixed types of different sizes.
     FixedSizeMismatch,
-    /// The same bytes with another meaning, such as milliseconds read as microseconds. Ours alone, see [`resolution`].
+    /// The same bytes with another meaning, such as milliseconds read as microseconds. Ours alone.
     LogicalTypeMismatch,
 }
 
@@ -154,8 +156,8 @@ pub struct Incompatibility {
     pub direction: Direction,
     /// Index into the `existing` that were given to [`check`].
     pub existing: usize,
-    /// JSON pointer into the *reader's* schema, such as `/fields/2/type`; `/` is its root. As in Java, the number
-    /// after a union is that of the branch that was *written*.
+    /// JSON pointer into the *reader's* schema, such as `/fields/2/type`; `/` is its root. As in
+    /// Java, the number after a union is that of the branch that was *written*.
     pub path: String,
     /// A sentence for people.
     pub message: String,
@@ -167,10 +169,11 @@ impl fmt::Display for Incompatibility {
     }
 }
 
-/// Everything that keeps `new` from being released beside `existing` (oldest first); empty when it may be.
+/// Everything that keeps `new` from being released beside `existing` (oldest first); empty when it
+/// may be.
 ///
-/// A level that is not transitive looks at the last of `existing` only. The newest version comes first in the answer.
-/// Never panics, and ends for recursive schemas.
+/// A level that is not transitive looks at the last of `existing` only. The newest version comes
+/// first in the answer. Never panics, and ends for recursive schemas.
 #[must_use]
 pub fn check(level: CompatibilityLevel, new: &Schema, existing: &[Schema]) -> Vec<Incompatibility> {
     let depth = if level.is_transitive() { existing.len() } else { 1 };

@@ -93,7 +93,8 @@ impl RegistryError {
         }
     }
 
-    /// Whether the same request may succeed later. A database error may pass; a wrong request stays wrong.
+    /// Whether the same request may succeed later. A database error may pass; a wrong request stays
+    /// wrong.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Store(_))

@@ -15,9 +15,11 @@ use crate::verdict::Against;
 
 mod wire;
 
-/// Mounts the registry: `App::new().service(web::scope("/registry").configure(configure(registry.clone())))`.
+/// Mounts the registry:
+/// `App::new().service(web::scope("/registry").configure(configure(registry.clone())))`.
 ///
-/// Only ever inside a scope: it sets the scope's answers to bad bodies, bad queries and unknown paths.
+/// Only ever inside a scope: it sets the scope's answers to bad bodies, bad queries and unknown
+/// paths.
 pub fn configure(registry: Registry) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         config.app_data(Data::new(registry));

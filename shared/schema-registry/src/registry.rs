@@ -1,5 +1,6 @@
-//! The operations of the registry. Every one that writes is one transaction; the rules about what may be seen and
-//! deleted are in [`crate::subject`], those about schemas in [`crate::compatibility`].
+//! The operations of the registry. Every one that writes is one transaction; the rules about what
+//! may be seen and deleted are in [`crate::subject`], those about schemas in
+//! [`crate::compatibility`].
 
 use std::path::Path;
 
@@ -22,7 +23,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Opens the registry in this file, and creates it if need be. What was acknowledged survives a power cut.
+    /// Opens the registry in this file, and creates it if need be. What was acknowledged survives a
+    /// power cut.
     ///
     /// # Errors
     /// [`RegistryError::Store`] when the file cannot be opened or isn't a registry's.
@@ -96,7 +98,8 @@ impl Registry {
     /// One version of a subject.
     ///
     /// # Errors
-    /// [`RegistryError::SubjectNotFound`], [`RegistryError::VersionNotFound`] or [`RegistryError::Store`].
+    /// [`RegistryError::SubjectNotFound`], [`RegistryError::VersionNotFound`] or
+    /// [`RegistryError::Store`].
     pub async fn version(
         &self,
         subject: &str,
@@ -109,12 +112,12 @@ impl Registry {
         Ok(registered(&subject, row.version, row.schema_id, text))
     }
 
-    /// Registers a schema, unless it is registered under the subject already: then says where. The same text has the
-    /// same id under every subject.
+    /// Registers a schema, unless it is registered under the subject already: then says where. The
+    /// same text has the same id under every subject.
     ///
     /// # Errors
-    /// [`RegistryError::InvalidSchema`], [`RegistryError::InvalidSubject`], [`RegistryError::Incompatible`] with
-    /// every reason, or [`RegistryError::Store`].
+    /// [`RegistryError::InvalidSchema`], [`RegistryError::InvalidSubject`],
+    /// [`RegistryError::Incompatible`] with every reason, or [`RegistryError::Store`].
     pub async fn register(&self, subject: &str, text: &str) -> Result<Registered, RegistryError> {
         check_name(subject)?;
         let parsed = ParsedSchema::parse(text)?;
@@ -136,7 +139,7 @@ impl Registry {
         tx.commit().await?;
         tracing::info!(
             subject = subject.name,
-            version.version,
+            version = version.version,
             id = schema.id,
             "schema registered"
         );
@@ -160,8 +163,8 @@ impl Registry {
     /// Where a schema is registered under a subject.
     ///
     /// # Errors
-    /// [`RegistryError::InvalidSchema`], [`RegistryError::SubjectNotFound`], [`RegistryError::SchemaNotFound`] or
-    /// [`RegistryError::Store`].
+    /// [`RegistryError::InvalidSchema`], [`RegistryError::SubjectNotFound`],
+    /// [`RegistryError::SchemaNotFound`] or [`RegistryError::Store`].
     pub async fn lookup(
         &self,
         subject: &str,
@@ -199,7 +202,8 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::SubjectNotFound`], [`RegistryError::VersionNotFound`],
-    /// [`RegistryError::VersionSoftDeleted`], [`RegistryError::VersionNotSoftDeleted`] or [`RegistryError::Store`].
+    /// [`RegistryError::VersionSoftDeleted`], [`RegistryError::VersionNotSoftDeleted`] or
+    /// [`RegistryError::Store`].
     pub async fn delete_version(
         &self,
         subject: &str,
@@ -215,7 +219,8 @@ impl Registry {
 
     // ---- schemas
 
-    /// The text of a schema. Softly deleted versions keep theirs, so that old events can be decoded.
+    /// The text of a schema. Softly deleted versions keep theirs, so that old events can be
+    /// decoded.
     ///
     /// # Errors
     /// [`RegistryError::SchemaNotFound`] or [`RegistryError::Store`].
@@ -272,7 +277,8 @@ impl Registry {
     /// Would this schema be accepted? A subject without versions accepts any valid schema.
     ///
     /// # Errors
-    /// [`RegistryError::InvalidSchema`], [`RegistryError::VersionNotFound`] or [`RegistryError::Store`].
+    /// [`RegistryError::InvalidSchema`], [`RegistryError::VersionNotFound`] or
+    /// [`RegistryError::Store`].
     pub async fn test_compatibility(
         &self,
         subject: &str,

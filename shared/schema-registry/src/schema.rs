@@ -10,7 +10,8 @@ use crate::error::RegistryError;
 /// A valid schema with its identity.
 pub(crate) struct ParsedSchema {
     pub(crate) schema: Schema,
-    /// Hash of the normalised JSON: whitespace and the order of keys don't count; doc, default and aliases do.
+    /// Hash of the normalised JSON: whitespace and the order of keys don't count; doc, default and
+    /// aliases do.
     pub(crate) fingerprint: String,
 }
 
@@ -28,20 +29,23 @@ impl ParsedSchema {
 /// Parses the JSON text of an Avro schema, as the registry does before it accepts one.
 ///
 /// # Errors
-/// [`RegistryError::InvalidSchema`] when the text is not JSON or not a valid schema, or defines one name twice.
+/// [`RegistryError::InvalidSchema`] when the text is not JSON or not a valid schema, or defines one
+/// name twice.
 pub fn parse_schema(text: &str) -> Result<Schema, RegistryError> {
     if text.trim().is_empty() {
         return Err(RegistryError::InvalidSchema("the schema is empty".to_owned()));
     }
     let schema = Schema::parse_str(text).map_err(invalid)?;
-    // The parser lets the second definition of a name overwrite the first: nobody could say which one a reference means.
+    // The parser lets the second definition of a name overwrite the first: nobody could say which
+    // one a reference means.
     let mut defined = Vec::new();
     defined_names(&schema, &mut defined);
     defined.sort_unstable();
     if let Some(twice) = defined.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(RegistryError::InvalidSchema(format!("{} is defined twice", twice[0])));
     }
-    // What is nested too deep to be compared with itself could never be followed by a second version.
+    // What is nested too deep to be compared with itself could never be followed by a second
+    // version.
     match check(CompatibilityLevel::Backward, &schema, std::slice::from_ref(&schema)).first() {
         Some(reason) => Err(RegistryError::InvalidSchema(reason.to_string())),
         None => Ok(schema),
@@ -68,7 +72,8 @@ fn invalid(error: impl std::fmt::Display) -> RegistryError {
     RegistryError::InvalidSchema(error.to_string())
 }
 
-/// Written by hand because serde_json keeps or sorts keys depending on a feature that any crate may switch on.
+/// Written by hand because serde_json keeps or sorts keys depending on a feature that any crate may
+/// switch on.
 fn normalise(value: &Value, out: &mut String) {
     match value {
         Value::Object(members) => {

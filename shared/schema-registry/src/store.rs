@@ -1,8 +1,8 @@
 //! The SQLite file: three tables, one connection.
 //!
-//! One connection on purpose: registrations are rare, clients cache, and so a reader never sees a half-written subject
-//! and a writer never meets `SQLITE_BUSY` from our own process. Another process that opens the file waits its turn
-//! (`BEGIN IMMEDIATE`, busy time-out).
+//! One connection on purpose: registrations are rare, clients cache, and so a reader never sees a
+//! half-written subject and a writer never meets `SQLITE_BUSY` from our own process. Another
+//! process that opens the file waits its turn (`BEGIN IMMEDIATE`, busy time-out).
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -48,7 +48,8 @@ pub(crate) async fn open_memory() -> Result<DatabaseConnection, DbErr> {
 }
 
 async fn connect(mut options: ConnectOptions) -> Result<DatabaseConnection, DbErr> {
-    // The only connection must never be closed for its age: a database in memory would be gone with it.
+    // The only connection must never be closed for its age: a database in memory would be gone with
+    // it.
     options.max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
     options.sqlx_logging(false);
     let db = Database::connect(options).await?;
@@ -63,7 +64,8 @@ async fn connect(mut options: ConnectOptions) -> Result<DatabaseConnection, DbEr
     Ok(db)
 }
 
-/// A transaction that takes the write lock at once, so that what it reads stays true until it writes.
+/// A transaction that takes the write lock at once, so that what it reads stays true until it
+/// writes.
 pub(crate) async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
     db.begin_with_options(TransactionOptions { sqlite_transaction_mode, ..Default::default() })
@@ -171,7 +173,7 @@ pub(crate) async fn mark_deleted(
     versions: &[i32],
 ) -> Result<(), DbErr> {
     version::Entity::update_many()
-        .col_expr(version::Column::Deleted, Expr::val(true).into())
+        .col_expr(version::Column::Deleted, Expr::val(true))
         .filter(version::Column::Subject.eq(subject))
         .filter(version::Column::Version.is_in(versions.iter().copied()))
         .exec(tx)

@@ -28,8 +28,8 @@ impl Verdict {
         self.reasons.is_empty()
     }
 
-    /// The reasons in Confluent's format, which people and tools read: each reason, after those of a version that
-    /// version, and the level at the end. Empty when there are none.
+    /// The reasons in Confluent's format, which people and tools read: each reason, after those of
+    /// a version that version, and the level at the end. Empty when there are none.
     #[must_use]
     pub fn messages(&self) -> Vec<String> {
         let mut messages = Vec::new();

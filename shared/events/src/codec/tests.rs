@@ -38,11 +38,8 @@ async fn an_event_written_with_another_version_is_resolved() {
     let mut bytes = vec![0, 0, 0, 3, 231];
     bytes.extend(body.write_value_to_vec(value).unwrap());
     codec.keep(999, classify(schema));
-    let expected = OrderCompleted {
-        order_id: "o-1".into(),
-        customer_id: "c-1".into(),
-        completed_at: 7,
-    };
+    let expected =
+        OrderCompleted { order_id: "o-1".into(), customer_id: "c-1".into(), completed_at: 7 };
     assert_eq!(codec.decode(&bytes).await.unwrap(), Decoded::Event(expected.into()));
 }
 
@@ -81,10 +78,15 @@ async fn a_registry_that_is_away_poisons_nothing() {
 #[test]
 fn every_released_version_is_read_by_every_other() {
     for contract in CONTRACTS {
-        for (writer, reader) in contract.versions.iter().flat_map(|w| contract.versions.iter().map(move |r| (w, r))) {
+        for (writer, reader) in
+            contract.versions.iter().flat_map(|w| contract.versions.iter().map(move |r| (w, r)))
+        {
             let parse = |text: &str| Schema::parse_str(text).unwrap();
-            apache_avro::schema_compatibility::SchemaCompatibility::can_read(&parse(writer), &parse(reader))
-                .unwrap_or_else(|e| panic!("{}: {e}", contract.name));
+            apache_avro::schema_compatibility::SchemaCompatibility::can_read(
+                &parse(writer),
+                &parse(reader),
+            )
+            .unwrap_or_else(|e| panic!("{}: {e}", contract.name));
         }
     }
 }

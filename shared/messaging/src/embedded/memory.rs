@@ -5,9 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::store::{
-    Batch, Entry, Limit, Outline, PartitionId, Range, Reader, Store, record_size,
-};
+use super::store::{Batch, Entry, Limit, Outline, PartitionId, Range, Reader, Store, record_size};
 use crate::{
     log::LogError,
     record::{Record, TopicPartition},

@@ -207,11 +207,7 @@ fn partition(row: &Row<'_>) -> rusqlite::Result<(PartitionId, TopicPartition, Ti
 }
 
 fn position(row: &Row<'_>) -> rusqlite::Result<PositionRow> {
-    Ok(PositionRow {
-        group: row.get(0)?,
-        partition: row.get(1)?,
-        offset: unsigned(row.get(2)?),
-    })
+    Ok(PositionRow { group: row.get(0)?, partition: row.get(1)?, offset: unsigned(row.get(2)?) })
 }
 
 /// The first offset of a partition and its tip: of its records, or of `saved` if all are gone.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params, types::Type};
 
 use super::{
     headers,
@@ -171,8 +171,13 @@ fn record(row: &Row<'_>, at: &TopicPartition) -> rusqlite::Result<Record> {
         key: Some(Bytes::from(row.get::<_, Vec<u8>>(2)?)),
         value: row.get::<_, Option<Vec<u8>>>(3)?.map(Bytes::from),
         headers: headers::decode(&Bytes::from(row.get::<_, Vec<u8>>(4)?))
-            .ok_or(rusqlite::Error::InvalidColumnName("headers".to_owned()))?,
+            .ok_or_else(|| not_headers(4))?,
     })
+}
+
+fn not_headers(column: usize) -> rusqlite::Error {
+    let reason = "the headers are not as they were written";
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, reason.into())
 }
 
 fn outline(row: &Row<'_>) -> rusqlite::Result<Outline> {

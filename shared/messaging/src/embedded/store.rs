@@ -149,8 +149,12 @@ pub trait Reader: Send + Sync {
     ///
     /// # Errors
     /// When what is stored cannot be read.
-    fn read(&self, range: Range, at: &TopicPartition, limit: Limit)
-    -> Result<Vec<Record>, LogError>;
+    fn read(
+        &self,
+        range: Range,
+        at: &TopicPartition,
+        limit: Limit,
+    ) -> Result<Vec<Record>, LogError>;
 
     /// As `read`, without the values and headers.
     ///

@@ -159,7 +159,7 @@ async fn a_body_that_may_be_left_out_needs_no_content_type_then() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_arrive_is_given_up() {
     let request = TestRequest::default().to_http_request();
-    let mut payload = Payload::Stream { payload: Box::pin(pending()) };
+    let mut payload: Payload = Payload::Stream { payload: Box::pin(pending()) };
     let problem = Body::<()>::from_request(&request, &mut payload).await.err().unwrap();
     assert_eq!(problem.status, 408);
 }

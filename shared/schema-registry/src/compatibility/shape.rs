@@ -1,7 +1,8 @@
-//! A view of a schema for comparing: references followed, logical types split from the type that carries them.
+//! A view of a schema for comparing: references followed, logical types split from the type that
+//! carries them.
 //!
-//! `apache_avro::Schema` has one variant for each logical type; schema resolution is about the underlying types, so
-//! that a `match` over its 28 variants squared would be unreadable.
+//! `apache_avro::Schema` has one variant for each logical type; schema resolution is about the
+//! underlying types, so that a `match` over its 28 variants squared would be unreadable.
 
 use std::collections::HashMap;
 
@@ -81,7 +82,8 @@ fn primitive_name(primitive: Primitive) -> &'static str {
     }
 }
 
-/// The named types of one schema, by full name and by alias (a schema may refer to its own types by alias).
+/// The named types of one schema, by full name and by alias (a schema may refer to its own types by
+/// alias).
 #[derive(Default)]
 pub(super) struct Names<'s>(HashMap<String, &'s Schema>);
 

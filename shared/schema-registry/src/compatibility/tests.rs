@@ -1,5 +1,5 @@
-//! The table of `tests/reads.json` (shared with the REST suite, so that a foreign registry answers it too), the matrix
-//! of primitives, the levels, and properties over generated schemas.
+//! The table of `tests/reads.json` (shared with the REST suite, so that a foreign registry answers
+//! it too), the matrix of primitives, the levels, and properties over generated schemas.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is its job")]
 
@@ -17,7 +17,8 @@ fn summary(found: &[Incompatibility]) -> Vec<String> {
     found.iter().map(|it| format!("{} {}", it.kind.as_str(), it.path)).collect()
 }
 
-/// Both ways round must give the same answer: a new reader of old data, and an old reader of new data.
+/// Both ways round must give the same answer: a new reader of old data, and an old reader of new
+/// data.
 fn check_reads(case: &str, reader: &Value, writer: &Value, expected: &[String]) {
     let (reader, writer) = (schema(reader), schema(writer));
     let backward = check(CompatibilityLevel::Backward, &reader, std::slice::from_ref(&writer));
@@ -69,7 +70,8 @@ fn record(fields: &[Value]) -> Value {
     json!({ "type": "record", "name": "R", "fields": fields })
 }
 
-/// Versions that are each compatible with the last, but not with the first: a field comes with a default, loses it.
+/// Versions that are each compatible with the last, but not with the first: a field comes with a
+/// default, loses it.
 fn history() -> [Schema; 3] {
     let a = json!({ "name": "a", "type": "string" });
     let with_default = json!({ "name": "b", "type": "string", "default": "" });
@@ -183,7 +185,7 @@ fn a_broken_type_that_is_used_everywhere_takes_neither_for_ever_nor_all_memory()
         check(CompatibilityLevel::FullTransitive, &doubling(60, "int"), &[doubling(60, "string")]);
     assert!((1..=200).contains(&found.len()), "{}", found.len());
     let same = doubling(60, "int");
-    assert_eq!(check(CompatibilityLevel::FullTransitive, &same, &[same.clone()]), []);
+    assert_eq!(check(CompatibilityLevel::FullTransitive, &same, std::slice::from_ref(&same)), []);
 }
 
 /// Each record refers to the one before, so that the nesting is deep although the text is flat.
@@ -206,10 +208,11 @@ fn nesting_without_end_is_refused_and_not_a_stack_overflow() {
     );
     assert!(found.iter().any(|it| it.message.contains("nested")), "{found:?}");
     let modest = chain(90);
-    assert_eq!(check(CompatibilityLevel::Backward, &modest, &[modest.clone()]), []);
+    assert_eq!(check(CompatibilityLevel::Backward, &modest, std::slice::from_ref(&modest)), []);
 }
 
-/// So that the comparison begins at the deep end: from the shallow one each step is remembered and none is deep.
+/// So that the comparison begins at the deep end: from the shallow one each step is remembered and
+/// none is deep.
 fn only_last_field(schema: Schema) -> Schema {
     let Schema::Record(mut record) = schema else { panic!("a record") };
     record.fields.reverse();
@@ -221,7 +224,7 @@ fn a_reference_that_leads_nowhere_is_a_mismatch_and_not_a_panic() {
     let dangling = Schema::Ref { name: apache_avro::schema::Name::new("x.Gone").unwrap() };
     let found = check(CompatibilityLevel::Full, &dangling, &[Schema::Int]);
     assert_eq!(summary(&found), ["TYPE_MISMATCH /", "TYPE_MISMATCH /"]);
-    assert_eq!(check(CompatibilityLevel::Full, &dangling, &[dangling.clone()]), []);
+    assert_eq!(check(CompatibilityLevel::Full, &dangling, std::slice::from_ref(&dangling)), []);
 }
 
 /// Schemas with named types that refer to one another, themselves included.
@@ -234,7 +237,8 @@ fn any_schema() -> impl Strategy<Value = Schema> {
         Just(json!("string")),
         Just(json!({ "type": "long", "logicalType": "timestamp-micros" })),
         Just(json!({ "type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2 })),
-        // References to the types that `named` defines around this: whether a name is in scope is seen on parsing.
+        // References to the types that `named` defines around this: whether a name is in scope is
+        // seen on parsing.
         (0..4_u8).prop_map(|name| json!(format!("N{name}"))),
         (0..4_u8, prop::sample::subsequence(vec!["A", "B", "C"], 1..=3), any::<bool>()).prop_map(
             |(name, symbols, default)| {
@@ -298,7 +302,7 @@ proptest! {
     #[test]
     fn any_text_is_parsed_or_refused_without_a_panic(text in r#"[\[\]{}",: a-z0-9"]{0,60}"#) {
         if let Ok(schema) = crate::schema::parse_schema(&text) {
-            prop_assert_eq!(check(CompatibilityLevel::Full, &schema, &[schema.clone()]), vec![]);
+            prop_assert_eq!(check(CompatibilityLevel::Full, &schema, std::slice::from_ref(&schema)), vec![]);
         }
     }
 }

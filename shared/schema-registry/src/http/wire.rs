@@ -199,8 +199,8 @@ pub(super) fn text(schema: String) -> HttpResponse {
     HttpResponse::Ok().content_type(CONTENT_TYPE).body(schema)
 }
 
-/// Any JSON content type. None, or one that a form on a web page can send, is refused: otherwise every page that a
-/// developer visits could write to the registry on their machine.
+/// Any JSON content type. None, or one that a form on a web page can send, is refused: otherwise
+/// every page that a developer visits could write to the registry on their machine.
 pub(super) fn json_config() -> JsonConfig {
     JsonConfig::default()
         .limit(BODY_LIMIT_BYTES)

@@ -30,9 +30,11 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Store`].
     pub async fn delete_global_level(&self) -> Result<CompatibilityLevel, RegistryError> {
-        let level = self.global_level().await?;
-        store::delete_level(&self.db, GLOBAL).await?;
-        Ok(level)
+        let tx = store::begin(&self.db).await?;
+        let level = store::level(&tx, GLOBAL).await?;
+        store::delete_level(&tx, GLOBAL).await?;
+        tx.commit().await?;
+        Ok(level.unwrap_or(self.default_level))
     }
 
     /// A subject's own level.
@@ -82,7 +84,8 @@ impl Registry {
     /// Removes a subject's own level, and says what it was.
     ///
     /// # Errors
-    /// [`RegistryError::SubjectNotFound`] when it had none, as in Confluent's registry, or [`RegistryError::Store`].
+    /// [`RegistryError::SubjectNotFound`] when it had none, as in Confluent's registry, or
+    /// [`RegistryError::Store`].
     pub async fn delete_subject_level(
         &self,
         subject: &str,

@@ -1,10 +1,12 @@
-//! Compatibility over HTTP: the shared table, levels, reasons, and what a refused registration looks like.
+//! Compatibility over HTTP: the shared table, levels, reasons, and what a refused registration
+//! looks like.
 
 use serde_json::{Value, json};
 
 use crate::server::{Server, assert_error, body_of, record, unique};
 
-/// The table that the unit tests know; a foreign registry gives Confluent's answer where ours is stricter.
+/// The table that the unit tests know; a foreign registry gives Confluent's answer where ours is
+/// stricter.
 #[tokio::test]
 async fn the_registry_judges_every_case_of_the_table() {
     let server = Server::any().await;
@@ -48,14 +50,15 @@ async fn check_level(
     }
     server.set_level(&subject, level).await;
     let answer = server.is_compatible(&format!("{subject}/versions"), new).await;
-    assert_eq!(answer, expected, "{level}");
+    // Apicurio's test looks at all versions at every level; its registration does not.
+    assert!(answer == expected || server.is_foreign, "{level}");
     let (status, body) = server.post_schema(&subject, new).await;
     assert_eq!(status, if expected { 200 } else { 409 }, "{body}");
 }
 
 #[tokio::test]
 async fn every_level_accepts_and_refuses_as_it_should() {
-    let server = Server::any().await;
+    let Some(server) = Server::unless_checking().await else { return };
     let [v1, v2, v3] = &versions();
     for (level, backward, forward, across, back_across) in [
         ("NONE", true, true, true, true),
@@ -85,10 +88,10 @@ async fn reasons_are_given_to_those_who_ask() {
     assert_eq!(short["is_compatible"], false);
     let (_, long) = server.post(&format!("{path}?verbose=true"), &body).await;
     let messages = long["messages"].to_string();
-    assert!(messages.contains("READER_FIELD_MISSING_DEFAULT_VALUE"), "{messages}");
-    assert!(messages.contains("/fields/1"), "{messages}");
     if !server.is_foreign {
         assert_eq!(short, json!({ "is_compatible": false }));
+        assert!(messages.contains("READER_FIELD_MISSING_DEFAULT_VALUE"), "{messages}");
+        assert!(messages.contains("/fields/1"), "{messages}");
         assert!(messages.contains("{oldSchemaVersion: 1}"), "{messages}");
         assert!(messages.contains("{compatibility: 'BACKWARD'}"), "{messages}");
         let good = body_of(&record("Reasons", &[("a", "long")]));
@@ -123,7 +126,6 @@ async fn a_test_against_one_version_looks_at_no_other() {
     let subject = unique("one");
     let [v1, v2, v3] = &versions();
     server.register(&subject, v1).await;
-    server.set_level(&subject, "NONE").await;
     server.register(&subject, v2).await;
     server.set_level(&subject, "FULL_TRANSITIVE").await;
     assert!(server.is_compatible(&format!("{subject}/versions/2"), v3).await);
@@ -132,7 +134,8 @@ async fn a_test_against_one_version_looks_at_no_other() {
     let body = body_of(v3);
     let path = format!("/compatibility/subjects/{subject}/versions");
     assert_error(server.post(&format!("{path}/3"), &body).await, 40402);
-    assert_error(server.post(&format!("{path}/zero"), &body).await, 42202);
+    let zero = server.post(&format!("{path}/zero"), &body).await;
+    assert_error(zero, if server.is_foreign { 40402 } else { 42202 });
     assert_error(server.post(&format!("{path}/1"), &json!({ "schema": "{" })).await, 42201);
 }
 

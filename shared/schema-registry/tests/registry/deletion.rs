@@ -71,7 +71,7 @@ async fn a_schema_that_comes_back_has_its_old_id_and_a_new_version() {
 
 #[tokio::test]
 async fn a_deleted_version_no_longer_counts_for_compatibility() {
-    let server = Server::any().await;
+    let Some(server) = Server::unless_checking().await else { return };
     let subject = unique("counts");
     server.register(&subject, &record("Counts", &[("a", "int")])).await;
     server.set_level(&subject, "NONE").await;

@@ -28,13 +28,18 @@ async fn every_level_can_be_set_and_no_other() {
     let subject = unique("every");
     server.register(&subject, &record("Every", &[])).await;
     for level in CompatibilityLevel::ALL {
+        if server.is_foreign && level == CompatibilityLevel::None {
+            continue; // In Apicurio this means the global level.
+        }
         server.set_level(&subject, level.as_str()).await;
         let (_, body) = server.get(&format!("/config/{subject}")).await;
         assert_eq!(body["compatibilityLevel"], level.as_str());
     }
     let bad = json!({ "compatibility": "SIDEWAYS" });
-    assert_error(server.put(&format!("/config/{subject}"), &bad).await, 42203);
-    assert_error(server.put("/config", &bad).await, 42203);
+    if !server.is_foreign {
+        assert_error(server.put(&format!("/config/{subject}"), &bad).await, 42203);
+        assert_error(server.put("/config", &bad).await, 42203);
+    }
 }
 
 #[tokio::test]

@@ -29,14 +29,27 @@ impl Server {
         Self::serving(Registry::in_memory().await.unwrap())
     }
 
-    /// As [`Self::any`], unless that is a foreign registry: then says that the test is skipped, and why.
+    /// As [`Self::any`], unless that is a foreign registry: then says that the test is skipped, and
+    /// why.
     pub async fn unless_foreign(reason: &str) -> Option<Self> {
         let server = Self::any().await;
         if !server.is_foreign {
             return Some(server);
         }
-        let test = std::thread::current().name().unwrap_or("?").to_owned();
-        eprintln!("skipped on a foreign registry: {test}: {reason}");
+        skipped(reason);
+        None
+    }
+
+    /// As [`Self::any`], unless that is a foreign registry that checks by default: in Apicurio the
+    /// level `NONE` of a subject means the global level, so that nothing incompatible can be
+    /// prepared there.
+    pub async fn unless_checking() -> Option<Self> {
+        let server = Self::any().await;
+        let (_, global) = server.get("/config").await;
+        if !server.is_foreign || global["compatibilityLevel"] == "NONE" {
+            return Some(server);
+        }
+        skipped("its global level is not NONE");
         None
     }
 
@@ -104,6 +117,11 @@ impl Server {
         assert_eq!(status, 200, "{body}");
         body["is_compatible"].as_bool().unwrap()
     }
+}
+
+fn skipped(reason: &str) {
+    let thread = std::thread::current();
+    eprintln!("skipped on a foreign registry: {}: {reason}", thread.name().unwrap_or("?"));
 }
 
 /// Status and JSON; every answer of the registry is JSON, errors too.

@@ -1,0 +1,92 @@
+//! The order service put together: its rules, its store and its part of the saga.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use events::{Event as Contract, topics::{self, Topic}};
+use kernel::Timestamp;
+use messaging::{
+    app::{App, Platform},
+    database::StoreError,
+    service::{Aggregate, Heard, Hearing, Said, Service, Stamp, Unusable},
+};
+use sea_orm::{DatabaseTransaction, DbErr};
+
+use crate::{
+    choreography,
+    domain::{Change, Command, Event, Rules, State, Status},
+    http::view::OrderView,
+    store::{Orders, migration::Migrator, products, timeline},
+};
+
+/// What can be set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How long a PENDING order waits for stock and shipping.
+    pub patience: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { patience: Duration::from_secs(15 * 60) }
+    }
+}
+
+/// The order service.
+pub struct OrderService {
+    /// What was set.
+    pub config: Config,
+}
+
+/// Opens the service's database and puts it together; nothing runs yet.
+///
+/// # Errors
+/// When the database cannot be opened.
+pub async fn build(config: Config, platform: &Platform) -> Result<App<OrderService>, DbErr> {
+    App::build::<Migrator>(OrderService { config }, platform).await
+}
+
+#[async_trait]
+impl Service for OrderService {
+    const NAME: &'static str = "order";
+    type Rules = Rules;
+    type Store = Orders;
+    type Reply = OrderView;
+
+    /// Its own events are in the timeline with their transaction; it need not hear them.
+    fn topics(&self) -> Vec<&'static Topic> {
+        let others = topics::SAGA.iter().copied().filter(|topic| **topic != topics::ORDERS);
+        others.chain([&topics::PRODUCTS]).collect()
+    }
+
+    fn hear(&self, heard: &Heard, stamp: Stamp) -> Result<Hearing<Command>, Unusable> {
+        choreography::hear(&heard.event, stamp.now)
+    }
+
+    fn say(&self, state: &State, happened: &Event, _now: Timestamp) -> Option<Contract> {
+        choreography::say(state.order.as_ref()?, happened)
+    }
+
+    fn deadline(&self, state: &State) -> Option<Timestamp> {
+        let order = state.order.as_ref()?;
+        (order.status == Status::Pending).then_some(order.deadline_at)
+    }
+
+    fn expire(&self, aggregate_id: &str, now: Timestamp) -> Option<Command> {
+        Some(Command::Change(aggregate_id.parse().ok()?, Change::Expire, now))
+    }
+
+    fn reply(&self, aggregate: &Aggregate<State>) -> OrderView {
+        OrderView::from(aggregate.state.order.as_ref().expect("a request is refused or has an order"))
+    }
+
+    async fn project(
+        &self,
+        tx: &DatabaseTransaction,
+        heard: &[&Heard],
+        said: &[Said],
+    ) -> Result<(), StoreError> {
+        products::replicate(tx, heard).await?;
+        timeline::append(tx, heard, said).await
+    }
+}

@@ -1,0 +1,163 @@
+//! The order service's part of the saga: what it hears, what it says, and what undoes it.
+
+use events::{
+    Event as Contract,
+    contracts::{
+        order_cancellation_requested::OrderCancellationRequested,
+        order_cancelled::OrderCancelled,
+        order_completed::OrderCompleted,
+        order_confirmed::{self, OrderConfirmed},
+        order_placed::{self, OrderPlaced},
+        order_rejected::{self, OrderRejected},
+    },
+    topics,
+};
+use kernel::{OrderId, Timestamp};
+use messaging::service::{Hearing, Unusable};
+
+use crate::domain::{Change, Command, Event, Line, Order, Shipment, Shortage, shortage_reason};
+
+/// What an event means to the order service.
+///
+/// | heard | does | undone by |
+/// |---|---|---|
+/// | ShipmentScheduled | confirms | OrderCancelled |
+/// | StockRejected | rejects | - |
+/// | ShipmentRefused | cancels | - |
+/// | ShipmentCancelled | cancels | - |
+/// | ShipmentDispatched | SHIPPED | - |
+/// | ShipmentDelivered | DELIVERED | - |
+/// | any other of the saga, ProductChanged | notes it | - |
+///
+/// # Errors
+/// When an id in it cannot be read.
+pub fn hear(event: &Contract, now: Timestamp) -> Result<Hearing<Command>, Unusable> {
+    let change = |order_id: &str, change| {
+        let id = id::<OrderId>("order_id", order_id)?;
+        Ok(Hearing::Do(Command::Change(id, change, now)))
+    };
+    match event {
+        Contract::ShipmentScheduled(e) => {
+            let shipment = Shipment {
+                id: id("shipment_id", &e.shipment_id)?,
+                carrier: e.carrier.clone(),
+                tracking_number: e.tracking_number.clone(),
+                eta: Timestamp(e.eta),
+            };
+            change(&e.order_id, Change::Confirm(shipment))
+        }
+        Contract::StockRejected(e) => {
+            let shortages = e.shortages.iter().map(|shortage| Shortage {
+                sku: shortage.sku.clone(),
+                requested: shortage.requested,
+                available: shortage.available,
+            });
+            change(&e.order_id, Change::Reject(shortages.collect()))
+        }
+        Contract::ShipmentRefused(e) => change(&e.order_id, Change::Refuse(e.reason.clone())),
+        Contract::ShipmentCancelled(e) => {
+            change(&e.order_id, Change::ConfirmCancellation(e.reason.clone()))
+        }
+        Contract::ShipmentDispatched(e) => change(&e.order_id, Change::Ship),
+        Contract::ShipmentDelivered(e) => change(&e.order_id, Change::Deliver),
+        Contract::ProductChanged(_) => Ok(Hearing::Note),
+        other if topics::SAGA.contains(&other.topic()) => Ok(Hearing::Note),
+        _ => Ok(Hearing::Ignore),
+    }
+}
+
+fn id<T: std::str::FromStr<Err = kernel::IdError>>(field: &str, text: &str) -> Result<T, Unusable> {
+    text.parse().map_err(|e| Unusable(format!("{field} {text:?} {e}")))
+}
+
+/// What the others are told of what happened to `order`.
+pub fn say(order: &Order, happened: &Event) -> Option<Contract> {
+    let (order_id, customer_id) = (order.id.to_string(), order.customer_id.to_string());
+    Some(match happened {
+        Event::Placed(_) => placed(order).into(),
+        Event::Confirmed(shipment, at) => confirmed(order, shipment, *at).into(),
+        Event::Rejected(shortages, at) => OrderRejected {
+            order_id,
+            customer_id,
+            reason: shortage_reason(shortages),
+            shortages: shortages.iter().map(shortage).collect(),
+            rejected_at: at.0,
+        }
+        .into(),
+        Event::CancellationRequested(asked) => OrderCancellationRequested {
+            order_id,
+            customer_id,
+            shipment_id: order.shipment.as_ref().map(|s| s.id.to_string()).unwrap_or_default(),
+            reason: asked.reason.clone(),
+            requested_at: asked.requested_at.0,
+        }
+        .into(),
+        Event::Cancelled(cause, reason, at) => OrderCancelled {
+            order_id,
+            customer_id,
+            cause: cause.as_str().to_owned(),
+            reason: reason.clone(),
+            cancelled_at: at.0,
+        }
+        .into(),
+        // ShipmentDispatched has told everybody.
+        Event::Shipped(_) => return None,
+        Event::Completed(at) => OrderCompleted { order_id, customer_id, completed_at: at.0 }.into(),
+    })
+}
+
+fn placed(order: &Order) -> OrderPlaced {
+    let address = &order.address;
+    OrderPlaced {
+        order_id: order.id.to_string(),
+        customer_id: order.customer_id.to_string(),
+        email: order.email.clone(),
+        session_id: order.session_id.clone().map(Into::into),
+        currency: order.total.currency.to_string(),
+        total_minor: order.total.amount_minor,
+        lines: order.lines.iter().map(|line| {
+            let (sku, name, quantity, unit_price_minor) = line_parts(line);
+            order_placed::OrderLine { sku, name, quantity, unit_price_minor }
+        }).collect(),
+        shipping_address: order_placed::Address {
+            name: address.name.clone(),
+            line1: address.line1.clone(),
+            line2: address.line2.clone(),
+            city: address.city.clone(),
+            postal_code: address.postal_code.clone(),
+            country: address.country.clone(),
+        },
+        deadline_at: order.deadline_at.0,
+        placed_at: order.placed_at.0,
+    }
+}
+
+fn confirmed(order: &Order, shipment: &Shipment, at: Timestamp) -> OrderConfirmed {
+    OrderConfirmed {
+        order_id: order.id.to_string(),
+        customer_id: order.customer_id.to_string(),
+        session_id: order.session_id.clone().map(Into::into),
+        currency: order.total.currency.to_string(),
+        total_minor: order.total.amount_minor,
+        lines: order.lines.iter().map(|line| {
+            let (sku, name, quantity, unit_price_minor) = line_parts(line);
+            order_confirmed::OrderLine { sku, name, quantity, unit_price_minor }
+        }).collect(),
+        shipment_id: shipment.id.to_string(),
+        confirmed_at: at.0,
+    }
+}
+
+fn line_parts(line: &Line) -> (String, String, i32, i64) {
+    // At most 10,000: the rules see to it.
+    let quantity = i32::try_from(line.quantity).unwrap_or(i32::MAX);
+    (line.sku.to_string(), line.name.clone(), quantity, line.unit_price.amount_minor)
+}
+
+fn shortage(shortage: &Shortage) -> order_rejected::Shortage {
+    let Shortage { sku, requested, available } = shortage.clone();
+    order_rejected::Shortage { sku, requested, available }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! Orders in the database: loaded and saved sets at a time, one statement a table.
+
+pub mod entity;
+pub mod migration;
+pub mod products;
+pub mod timeline;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use events::trace::TraceContext;
+use kernel::{Decider, OrderId, Sku};
+use messaging::{
+    database::StoreError,
+    service::{Aggregate, Cause, LastEvent, Store, Voice},
+};
+use sea_orm::{DatabaseTransaction, EntityTrait, QueryFilter, QueryTrait, Set, entity::prelude::*, sea_query::{Alias, Expr, ExprTrait as _, OnConflict}};
+use uuid::Uuid;
+
+use crate::domain::{Command, Order, Product, Rules, State};
+
+/// The orders of one transaction, and the products that new ones are priced by.
+#[derive(Default)]
+pub struct Orders {
+    orders: BTreeMap<OrderId, Aggregate<State>>,
+    catalogue: BTreeMap<Sku, Product>,
+}
+
+fn order_id(command: &Command) -> OrderId {
+    match command {
+        Command::Place { id, .. } | Command::Change(id, ..) => *id,
+    }
+}
+
+#[async_trait]
+impl Store for Orders {
+    type Rules = Rules;
+
+    async fn load(tx: &DatabaseTransaction, commands: &[&Command]) -> Result<Self, StoreError> {
+        let mut ids = Vec::new();
+        let mut skus = Vec::new();
+        for command in commands {
+            match command {
+                Command::Change(id, ..) => ids.push(id.to_string()),
+                // A new order has a new id: there is nothing to load but its products.
+                Command::Place { order, .. } => skus.extend(order.lines.iter().map(|(sku, _)| sku)),
+            }
+        }
+        Ok(Self { orders: load_orders(tx, ids).await?, catalogue: products::load(tx, &skus).await? })
+    }
+
+    fn take(&mut self, command: &Command) -> Aggregate<State> {
+        let id = order_id(command);
+        let mut aggregate = self.orders.remove(&id).unwrap_or_default();
+        aggregate.id = id.to_string();
+        if let Command::Place { order, .. } = command {
+            let known = order.lines.iter().filter_map(|(sku, _)| self.catalogue.get_key_value(sku));
+            aggregate.state.catalogue = known.map(|(sku, product)| (sku.clone(), product.clone())).collect();
+        }
+        aggregate
+    }
+
+    fn put(&mut self, aggregate: Aggregate<<Rules as Decider>::State>, _: &Cause) {
+        if let Some(order) = &aggregate.state.order {
+            self.orders.insert(order.id, aggregate);
+        }
+    }
+
+    async fn save(self, tx: &DatabaseTransaction, _: &mut Voice<'_>) -> Result<(), StoreError> {
+        let changed = self.orders.into_values().filter(Aggregate::is_changed);
+        let rows = changed.map(to_row).collect::<Result<Vec<_>, _>>()?;
+        save_orders(tx, rows).await
+    }
+}
+
+async fn load_orders(
+    tx: &DatabaseTransaction,
+    ids: Vec<String>,
+) -> Result<BTreeMap<OrderId, Aggregate<State>>, StoreError> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows = entity::Entity::find().filter(entity::Column::Id.is_in(ids)).all(tx).await?;
+    rows.into_iter().map(from_row).collect()
+}
+
+/// Inserts and updates in one statement; a row that another transaction changed first is left
+/// alone and missed in the count.
+async fn save_orders(
+    tx: &DatabaseTransaction,
+    rows: Vec<entity::ActiveModel>,
+) -> Result<(), StoreError> {
+    use entity::Column;
+    let expected = rows.len();
+    if expected == 0 {
+        return Ok(());
+    }
+    let unchanged = Expr::col((entity::Entity, Column::Version))
+        .eq(Expr::col((Alias::new("excluded"), Column::BaseVersion)));
+    let replace = OnConflict::column(Column::Id)
+        .update_columns([
+            Column::Status,
+            Column::Version,
+            Column::BaseVersion,
+            Column::Body,
+            Column::LastEventId,
+            Column::Traceparent,
+            Column::Tracestate,
+        ])
+        .action_and_where(unchanged)
+        .to_owned();
+    let insert = entity::Entity::insert_many(rows).on_conflict(replace).into_query();
+    let saved = tx.execute(&insert).await?.rows_affected();
+    if saved == expected as u64 { Ok(()) } else { Err(StoreError::Conflict("orders")) }
+}
+
+fn to_row(aggregate: Aggregate<State>) -> Result<entity::ActiveModel, StoreError> {
+    let corrupt = |reason: String| StoreError::Corrupt { table: "orders", reason };
+    let order = aggregate.state.order.ok_or_else(|| corrupt("no order".into()))?;
+    let last = aggregate.last.as_ref();
+    Ok(entity::ActiveModel {
+        id: Set(aggregate.id),
+        customer_id: Set(order.customer_id.to_string()),
+        status: Set(order.status.as_str().to_owned()),
+        version: Set(aggregate.version),
+        base_version: Set(aggregate.loaded_version),
+        body: Set(serde_json::to_string(&order).map_err(|e| corrupt(e.to_string()))?),
+        last_event_id: Set(last.map(|last| last.id.to_string())),
+        traceparent: Set(last.map(|last| last.trace.traceparent())),
+        tracestate: Set(last.and_then(|last| last.trace.tracestate().map(str::to_owned))),
+    })
+}
+
+fn from_row(row: entity::Model) -> Result<(OrderId, Aggregate<State>), StoreError> {
+    let order = read_body(&row)?;
+    let trace = row.traceparent.as_deref();
+    let last = row.last_event_id.as_deref().and_then(|id| {
+        let trace = TraceContext::parse(trace?, row.tracestate.as_deref())?;
+        Some(LastEvent { id: Uuid::parse_str(id).ok()?, trace })
+    });
+    let id = order.id;
+    let state = State { order: Some(order), catalogue: BTreeMap::new() };
+    let (version, loaded_version) = (row.version, row.version);
+    Ok((id, Aggregate { id: row.id, state, version, loaded_version, last }))
+}
+
+/// The order in a row.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when this code did not write it.
+pub fn read_body(row: &entity::Model) -> Result<Order, StoreError> {
+    serde_json::from_str(&row.body)
+        .map_err(|e| StoreError::Corrupt { table: "orders", reason: format!("{}: {e}", row.id) })
+}
+
+/// One order.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn find(db: &impl ConnectionTrait, id: OrderId) -> Result<Option<Order>, StoreError> {
+    let row = entity::Entity::find_by_id(id.to_string()).one(db).await?;
+    row.as_ref().map(read_body).transpose()
+}

@@ -1,0 +1,250 @@
+//! Who does the writing: a thread of its own, because it waits for the disk, or the caller.
+//!
+//! While the thread waits for the disk, work queues up; then all of it is written with the next
+//! sync (group commit). The queue is bounded in bytes: producers wait for room.
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::commit::{Committer, Work};
+use crate::log::LogError;
+
+/// How long a stored position may wait until it is saved. After a crash, what was done in this
+/// time is delivered again.
+const POSITIONS_DELAY: Duration = Duration::from_millis(250);
+
+/// What one commit takes at most; the rest waits for the next.
+const COMMIT_WORKS: usize = 1000;
+const COMMIT_BYTES: usize = 4 << 20;
+
+/// Gives work to the committer.
+pub struct Writer(Lane);
+
+enum Lane {
+    Inline(Mutex<Committer>),
+    Thread(Queue),
+}
+
+struct Queue {
+    sender: Sender<Message>,
+    room: Arc<Semaphore>,
+    capacity_bytes: usize,
+    thread: Option<JoinHandle<()>>,
+}
+
+enum Message {
+    Do(Work, oneshot::Sender<Result<(), LogError>>, Option<OwnedSemaphorePermit>),
+    /// There are positions to save.
+    Nudge,
+    /// Save what is left and end.
+    Stop(oneshot::Sender<Result<(), LogError>>),
+}
+
+impl Writer {
+    /// Work is done at once by who submits it: no thread, no time, the same order every run.
+    pub fn inline(committer: Committer) -> Self {
+        Self(Lane::Inline(Mutex::new(committer)))
+    }
+
+    /// Work is done by a thread, which also owns `held` until it ends.
+    ///
+    /// # Errors
+    /// When there can be no further thread.
+    pub fn threaded<H: Send + 'static>(
+        committer: Committer,
+        held: H,
+        capacity_bytes: usize,
+    ) -> io::Result<Self> {
+        let (sender, receiver) = channel();
+        let run = move || {
+            Loop { committer, receiver, save_at: None }.run();
+            drop(held);
+        };
+        let thread = Some(thread::Builder::new().name("log-writer".to_owned()).spawn(run)?);
+        let room = Arc::new(Semaphore::new(capacity_bytes));
+        Ok(Self(Lane::Thread(Queue { sender, room, capacity_bytes, thread })))
+    }
+
+    /// Has `work` done; when it returns, it is on disk.
+    ///
+    /// # Errors
+    /// As the work says; when the log is closed.
+    pub async fn submit(&self, work: Work) -> Result<(), LogError> {
+        match &self.0 {
+            Lane::Inline(committer) => at_once(committer, work),
+            Lane::Thread(queue) => {
+                let room = queue.room(work.bytes()).await?;
+                let (sender, receiver) = oneshot::channel();
+                queue.send(Message::Do(work, sender, Some(room)))?;
+                receiver.await.map_err(|_| closed())?
+            }
+        }
+    }
+
+    /// [`submit`](Self::submit) for threads that may wait.
+    ///
+    /// # Errors
+    /// As the work says; when the log is closed.
+    pub fn submit_blocking(&self, work: Work) -> Result<(), LogError> {
+        match &self.0 {
+            Lane::Inline(committer) => at_once(committer, work),
+            Lane::Thread(queue) => {
+                let (sender, receiver) = oneshot::channel();
+                queue.send(Message::Do(work, sender, None))?;
+                receiver.blocking_recv().map_err(|_| closed())?
+            }
+        }
+    }
+
+    /// Has stored positions saved soon.
+    pub fn nudge(&self) {
+        if let Lane::Thread(queue) = &self.0 {
+            // A closed log saves nothing any more.
+            queue.send(Message::Nudge).ok();
+        }
+    }
+
+    /// Saves what is left and ends the thread; later work is refused.
+    ///
+    /// # Errors
+    /// When the last write fails.
+    pub async fn close(&self) -> Result<(), LogError> {
+        let Lane::Thread(queue) = &self.0 else { return Ok(()) };
+        let (sender, receiver) = oneshot::channel();
+        if queue.send(Message::Stop(sender)).is_err() {
+            return Ok(());
+        }
+        receiver.await.unwrap_or(Ok(()))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let Lane::Thread(queue) = &mut self.0 else { return };
+        let (answer, _) = oneshot::channel();
+        if queue.send(Message::Stop(answer)).is_ok()
+            && let Some(thread) = queue.thread.take()
+        {
+            // It has said by itself why it panicked, if it did.
+            thread.join().ok();
+        }
+    }
+}
+
+impl Queue {
+    async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, LogError> {
+        let permits = u32::try_from(bytes.min(self.capacity_bytes)).unwrap_or(u32::MAX);
+        Arc::clone(&self.room).acquire_many_owned(permits).await.map_err(|_| closed())
+    }
+
+    fn send(&self, message: Message) -> Result<(), LogError> {
+        self.sender.send(message).map_err(|_| closed())
+    }
+}
+
+fn at_once(committer: &Mutex<Committer>, work: Work) -> Result<(), LogError> {
+    let mut committer = committer.lock().unwrap_or_else(PoisonError::into_inner);
+    committer.commit(vec![work], true).pop().unwrap_or(Ok(()))
+}
+
+fn closed() -> LogError {
+    LogError::Unavailable("it is closed".to_owned())
+}
+
+/// The thread.
+struct Loop {
+    committer: Committer,
+    receiver: Receiver<Message>,
+    save_at: Option<Instant>,
+}
+
+/// Works that are committed together, and who waits for them.
+#[derive(Default)]
+struct Group {
+    works: Vec<Work>,
+    answers: Vec<oneshot::Sender<Result<(), LogError>>>,
+    permits: Vec<OwnedSemaphorePermit>,
+    bytes: usize,
+    flush: bool,
+    stop: Option<oneshot::Sender<Result<(), LogError>>>,
+}
+
+impl Loop {
+    fn run(mut self) {
+        loop {
+            let mut group = Group::default();
+            match self.wait() {
+                Ok(message) => self.take(&mut group, message),
+                Err(RecvTimeoutError::Timeout) => group.flush = true,
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            while !group.is_full()
+                && let Ok(message) = self.receiver.try_recv()
+            {
+                self.take(&mut group, message);
+            }
+            if let Some(stop) = self.commit(group) {
+                // Whoever closed the log may be gone.
+                stop.send(self.save()).ok();
+                break;
+            }
+        }
+    }
+
+    fn wait(&self) -> Result<Message, RecvTimeoutError> {
+        match self.save_at {
+            None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(at) => self.receiver.recv_timeout(at.saturating_duration_since(Instant::now())),
+        }
+    }
+
+    fn take(&mut self, group: &mut Group, message: Message) {
+        match message {
+            Message::Do(work, answer, permit) => {
+                group.bytes += work.bytes();
+                group.flush |= matches!(work, Work::Flush);
+                group.works.push(work);
+                group.answers.push(answer);
+                group.permits.extend(permit);
+            }
+            Message::Nudge => self.save_at = Some(Instant::now() + POSITIONS_DELAY),
+            Message::Stop(answer) => group.stop = Some(answer),
+        }
+    }
+
+    fn commit(&mut self, group: Group) -> Option<oneshot::Sender<Result<(), LogError>>> {
+        let is_due = self.save_at.is_some_and(|at| at <= Instant::now());
+        let positions = group.flush || is_due;
+        if !group.works.is_empty() || positions {
+            let answers = self.committer.commit(group.works, positions);
+            for (answer, to) in answers.into_iter().zip(group.answers) {
+                // Whoever asked may be gone; it is done all the same.
+                to.send(answer).ok();
+            }
+        }
+        if positions {
+            // After a failure the positions are still unsaved, and no further nudge will come.
+            self.save_at = self.committer.has_unsaved().then(|| Instant::now() + POSITIONS_DELAY);
+        }
+        group.stop
+    }
+
+    fn save(&mut self) -> Result<(), LogError> {
+        self.committer.commit(vec![Work::Flush], true).pop().unwrap_or(Ok(()))
+    }
+}
+
+impl Group {
+    fn is_full(&self) -> bool {
+        self.stop.is_some() || self.works.len() >= COMMIT_WORKS || self.bytes >= COMMIT_BYTES
+    }
+}
