@@ -1,6 +1,8 @@
 //! The workspace's own commands: whatever a person would otherwise do by hand (`cargo xtask <task>`).
 
 mod infra;
+#[cfg(test)]
+mod tidy;
 
 use std::process::ExitCode;
 

@@ -9,10 +9,13 @@ use events::{
         order_confirmed::{self, OrderConfirmed},
         order_placed::{self, OrderPlaced},
         order_rejected::{self, OrderRejected},
+        product_changed::ProductChanged,
+        shipment_scheduled::ShipmentScheduled,
+        stock_rejected,
     },
     topics,
 };
-use kernel::{OrderId, Timestamp};
+use kernel::{Currency, OrderId, Sku, Timestamp};
 use messaging::service::{Hearing, Unusable};
 
 use crate::domain::{Change, Command, Event, Line, Order, Shipment, Shortage, shortage_reason};
@@ -30,40 +33,60 @@ use crate::domain::{Change, Command, Event, Line, Order, Shipment, Shortage, sho
 /// | any other of the saga, ProductChanged | notes it | - |
 ///
 /// # Errors
-/// When an id in it cannot be read.
+/// When what is to be kept of it cannot be read: an id, a price, a time.
 pub fn hear(event: &Contract, now: Timestamp) -> Result<Hearing<Command>, Unusable> {
-    let change = |order_id: &str, change| {
-        let id = id::<OrderId>("order_id", order_id)?;
-        Ok(Hearing::Do(Command::Change(id, change, now)))
-    };
-    match event {
-        Contract::ShipmentScheduled(e) => {
-            let shipment = Shipment {
-                id: id("shipment_id", &e.shipment_id)?,
-                carrier: e.carrier.clone(),
-                tracking_number: e.tracking_number.clone(),
-                eta: Timestamp(e.eta),
-            };
-            change(&e.order_id, Change::Confirm(shipment))
-        }
-        Contract::StockRejected(e) => {
-            let shortages = e.shortages.iter().map(|shortage| Shortage {
-                sku: shortage.sku.clone(),
-                requested: shortage.requested,
-                available: shortage.available,
-            });
-            change(&e.order_id, Change::Reject(shortages.collect()))
-        }
-        Contract::ShipmentRefused(e) => change(&e.order_id, Change::Refuse(e.reason.clone())),
-        Contract::ShipmentCancelled(e) => {
-            change(&e.order_id, Change::ConfirmCancellation(e.reason.clone()))
-        }
-        Contract::ShipmentDispatched(e) => change(&e.order_id, Change::Ship),
-        Contract::ShipmentDelivered(e) => change(&e.order_id, Change::Deliver),
-        Contract::ProductChanged(_) => Ok(Hearing::Note),
-        other if topics::SAGA.contains(&other.topic()) => Ok(Hearing::Note),
-        _ => Ok(Hearing::Ignore),
+    if let Contract::ProductChanged(product) = event {
+        return check_product(product).map(|()| Hearing::Note);
     }
+    if !topics::SAGA.contains(&event.topic()) {
+        return Ok(Hearing::Ignore);
+    }
+    let order_id = id::<OrderId>("order_id", event.key())?;
+    let change = match event {
+        Contract::ShipmentScheduled(e) => Change::Confirm(shipment(e)?),
+        Contract::StockRejected(e) => {
+            Change::Reject(e.shortages.iter().map(heard_shortage).collect())
+        }
+        Contract::ShipmentRefused(e) => Change::Refuse(e.reason.clone()),
+        Contract::ShipmentCancelled(e) => Change::ConfirmCancellation(e.reason.clone()),
+        Contract::ShipmentDispatched(_) => Change::Ship,
+        Contract::ShipmentDelivered(_) => Change::Deliver,
+        _ => return Ok(Hearing::Note),
+    };
+    Ok(Hearing::Do(Command::Change(order_id, change, now)))
+}
+
+/// Orders are priced by it later, and it must be readable then.
+fn check_product(product: &ProductChanged) -> Result<(), Unusable> {
+    let ProductChanged { sku, currency, price_minor, .. } = product;
+    id::<Sku>("sku", sku)?;
+    currency.parse::<Currency>().map_err(|e| Unusable(format!("currency {currency:?} {e}")))?;
+    if *price_minor < 0 {
+        return Err(Unusable(format!("price_minor {price_minor} must not be negative")));
+    }
+    Ok(())
+}
+
+fn shipment(scheduled: &ShipmentScheduled) -> Result<Shipment, Unusable> {
+    let ShipmentScheduled { shipment_id, carrier, tracking_number, eta, .. } = scheduled;
+    Ok(Shipment {
+        id: id("shipment_id", shipment_id)?,
+        carrier: carrier.clone(),
+        tracking_number: tracking_number.clone(),
+        eta: time("eta", *eta)?,
+    })
+}
+
+fn heard_shortage(shortage: &stock_rejected::Shortage) -> Shortage {
+    let stock_rejected::Shortage { sku, requested, available } = shortage.clone();
+    Shortage { sku, requested, available }
+}
+
+/// A time that can be written as RFC 3339; one in the wrong unit is beyond its years.
+fn time(field: &str, micros: i64) -> Result<Timestamp, Unusable> {
+    let time = Timestamp(micros);
+    let kept = Timestamp::parse(&time.to_string());
+    kept.ok_or_else(|| Unusable(format!("{field} {time} must be in the years up to 9999")))
 }
 
 fn id<T: std::str::FromStr<Err = kernel::IdError>>(field: &str, text: &str) -> Result<T, Unusable> {

@@ -205,7 +205,7 @@ pub struct NewOrder {
 }
 
 /// What may be asked of an order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// A customer orders.
     Place {
@@ -223,7 +223,7 @@ pub enum Command {
 }
 
 /// What may happen to a known order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A shipment is booked.
     Confirm(Shipment),

@@ -11,5 +11,7 @@ pub mod choreography;
 pub mod domain;
 pub mod http;
 pub mod store;
+#[cfg(test)]
+mod testing;
 
 pub use app::{Config, OrderService, build};

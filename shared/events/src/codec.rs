@@ -9,7 +9,7 @@ use std::{
 use apache_avro::{Schema, reader::datum::GenericDatumReader, writer::datum::GenericDatumWriter};
 use bytes::Bytes;
 use schema_registry_converter::{
-    async_impl::schema_registry::{SrSettings, get_schema_by_id, post_schema},
+    async_impl::schema_registry::{SrSettings, get_all_subjects, get_schema_by_id, post_schema},
     error::SRCError,
     schema_registry_common::{SchemaType, SuppliedSchema},
 };
@@ -43,6 +43,7 @@ impl CodecError {
 }
 
 /// What bytes turned out to be.
+#[expect(clippy::large_enum_variant, reason = "the large one is the rule, the small one rare")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decoded {
     /// An event of ours.
@@ -132,15 +133,29 @@ impl Codec {
         Ok(())
     }
 
+    /// Whether the registry answers and has the schemas of all events that `owner` says.
+    ///
+    /// # Errors
+    /// What keeps events from being written.
+    pub async fn ping(&self, owner: &str) -> Result<(), CodecError> {
+        let Some(registry) = &self.registry else { return Ok(()) };
+        let subjects = get_all_subjects(registry).await;
+        subjects.map_err(|e| CodecError::Unavailable(e.to_string()))?;
+        let mut own =
+            CONTRACTS.iter().zip(&self.own).filter(|(contract, _)| contract.owner == owner);
+        match own.find(|(_, id)| id.get().is_none()) {
+            Some((contract, _)) => Err(not_registered(contract.name)),
+            None => Ok(()),
+        }
+    }
+
     /// Writes an event.
     ///
     /// # Errors
     /// [`CodecError::Unavailable`] until [`Codec::register`] has succeeded for its owner.
     pub fn encode(&self, event: &Event) -> Result<Bytes, CodecError> {
         let index = event.index();
-        let id = self.own[index].get().ok_or_else(|| {
-            CodecError::Unavailable(format!("the schema of {} is not registered yet", event.name()))
-        })?;
+        let id = self.own[index].get().ok_or_else(|| not_registered(event.name()))?;
         let mut bytes = Vec::with_capacity(256);
         bytes.push(MAGIC);
         bytes.extend(id.to_be_bytes());
@@ -237,6 +252,10 @@ fn lookup_error(id: u32, error: &SRCError) -> CodecError {
     } else {
         CodecError::Unavailable(error.to_string())
     }
+}
+
+fn not_registered(event: &str) -> CodecError {
+    CodecError::Unavailable(format!("the schema of {event} is not registered yet"))
 }
 
 fn unknown_id(id: u32) -> CodecError {

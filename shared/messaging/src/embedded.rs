@@ -21,6 +21,7 @@ mod upkeep;
 mod writer;
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
 use std::{
@@ -202,14 +203,6 @@ impl Core {
     fn maintain(&self, now_ms: i64, eagerness: Eagerness) -> Result<u64, LogError> {
         let mut upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
         upkeep.run(self, now_ms, eagerness)
-    }
-
-    async fn read<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&dyn Reader) -> Result<T, LogError> + Send + 'static,
-    ) -> Result<T, LogError> {
-        let reader = Arc::clone(&self.reader);
-        self.off_thread(move || read(&*reader)).await
     }
 
     /// Runs `work`, where it may wait for the disk.

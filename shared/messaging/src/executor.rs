@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use events::trace::TraceContext;
 use futures::FutureExt as _;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use crate::{
     execute::{Answer, Batch, ExecuteError, Item, NotDone, Outcome, Request, execute},
@@ -161,17 +161,31 @@ fn stopping<R>() -> RequestError<R> {
     RequestError::Unavailable("the service is stopping".into())
 }
 
-/// One writer: takes what waits and commits it, until every [`Executor`] is gone.
-pub async fn write<S: Service>(ctx: Arc<Context<S>>, queue: Queue<S>) {
-    while let Some(jobs) = take(&queue).await {
+/// One writer: takes what waits and commits it, until `stop` turns true and nothing waits.
+pub async fn write<S: Service>(
+    ctx: Arc<Context<S>>,
+    queue: Queue<S>,
+    mut stop: watch::Receiver<bool>,
+) {
+    while let Some(jobs) = take(&queue, &mut stop).await {
         Group::new(jobs).run(&ctx).await;
     }
 }
 
-/// Waits for one job, then takes all that wait, up to the limit.
-async fn take<S: Service>(queue: &Queue<S>) -> Option<Vec<Job<S>>> {
+/// Waits for one job, then takes all that wait, up to the limit. Once the service stops, no more
+/// are accepted, and those that wait are the last.
+async fn take<S: Service>(
+    queue: &Queue<S>,
+    stop: &mut watch::Receiver<bool>,
+) -> Option<Vec<Job<S>>> {
     let mut queue = queue.0.lock().await;
-    let first = queue.recv().await?;
+    let first = tokio::select! {
+        first = queue.recv() => first,
+        () = stopped(stop) => {
+            queue.close();
+            queue.recv().await
+        }
+    }?;
     let mut size = first.size();
     let mut jobs = vec![first];
     while size < BATCH_LIMIT {
@@ -180,6 +194,11 @@ async fn take<S: Service>(queue: &Queue<S>) -> Option<Vec<Job<S>>> {
         jobs.push(job);
     }
     Some(jobs)
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // A sender that is gone stops us as well.
+    drop(stop.wait_for(|stop| *stop).await);
 }
 
 type Reply<S> = oneshot::Sender<Result<<S as Service>::Reply, RequestError<Refusal<S>>>>;

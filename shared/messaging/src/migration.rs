@@ -5,8 +5,13 @@ use sea_orm_migration::{prelude::*, schema::*};
 use crate::{deadlines, idempotency, inbox, outbox};
 
 /// Creates the tables of messaging; a service's migrator lists it first.
-#[derive(DeriveMigrationName)]
 pub struct Messaging;
+
+impl MigrationName for Messaging {
+    fn name(&self) -> &str {
+        "messaging_v1"
+    }
+}
 
 #[async_trait::async_trait]
 impl MigrationTrait for Messaging {

@@ -30,6 +30,7 @@ pub struct Running<S: Service> {
     /// Open while deadlines may fire.
     pub gate: Arc<Gate>,
     stop: watch::Sender<bool>,
+    close: watch::Sender<bool>,
     actors: Vec<Addr<Role>>,
     reader: Addr<Role>,
     writers: Vec<JoinHandle<()>>,
@@ -46,9 +47,9 @@ impl<S: Service> Running<S> {
         let topics = ctx.service.topics().iter().map(|topic| topic.name).collect();
         let gate = Arc::new(Gate::new(log.clone(), S::NAME, topics));
         let (stop, stopped) = watch::channel(false);
-        let writers = (0..ctx.database.writers())
-            .map(|_| tokio::spawn(executor::write(ctx.clone(), queue.clone())))
-            .collect();
+        let (close, closed) = watch::channel(false);
+        let write = |_| executor::write(ctx.clone(), queue.clone(), closed.clone());
+        let writers = (0..ctx.database.writers()).map(write).map(tokio::spawn).collect();
         let actors = vec![
             Role::supervise("register", registration(ctx.clone())),
             Role::supervise("relay", relay(ctx.clone(), log.clone(), executor.clone())),
@@ -57,10 +58,11 @@ impl<S: Service> Running<S> {
         ];
         let reader = reader(ctx.clone(), log.clone(), executor.clone(), gate.clone(), stopped);
         let reader = Role::supervise("consumer", reader);
-        Self { executor, gate, stop, actors, reader, writers }
+        Self { executor, gate, stop, close, actors, reader, writers }
     }
 
-    /// Stops reading, finishes what is in flight, relays what it said as far as the log takes it.
+    /// Stops reading and finishes what is in flight. What is still in the outbox leaves after the
+    /// next start.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         // An actor that is gone has stopped.
@@ -68,7 +70,7 @@ impl<S: Service> Running<S> {
         for actor in self.actors {
             drop(actor.send(Stop).await);
         }
-        drop(self.executor);
+        self.close.send_replace(true);
         for writer in self.writers {
             drop(writer.await);
         }

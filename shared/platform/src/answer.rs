@@ -21,7 +21,10 @@ pub fn problem<R>(error: RequestError<R>, refused: impl FnOnce(R) -> Problem) ->
         }
         RequestError::Unavailable(reason) => {
             tracing::warn!(reason, "a request could not be done");
-            Problem::unavailable("the service cannot do this at the moment, try again", RETRY_AFTER_S)
+            Problem::unavailable(
+                "the service cannot do this at the moment, try again",
+                RETRY_AFTER_S,
+            )
         }
         RequestError::Internal(reason) => Problem::internal(&Bug(reason)),
     }

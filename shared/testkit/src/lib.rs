@@ -1,1 +1,14 @@
-//! placeholder
+//! What tests of every ring use: rules as sentences, a clock that only tests move, random numbers
+//! that can be repeated, databases of one's own, and a log whose appends fail on request.
+
+pub mod clock;
+pub mod databases;
+pub mod given;
+pub mod producer;
+pub mod random;
+
+pub use clock::VirtualClock;
+pub use databases::TempDatabases;
+pub use given::{Given, given};
+pub use producer::{AppendFault, FaultyProducer};
+pub use random::Random;

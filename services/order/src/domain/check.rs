@@ -145,11 +145,11 @@ fn is_text(text: &str) -> bool {
     !text.trim().is_empty() && text.chars().count() <= MAX_TEXT
 }
 
-/// Just enough to keep rubbish and injected headers out; only sending a mail proves an address.
+/// Just enough to keep rubbish, lists of recipients and injected headers out; only sending a mail
+/// proves an address.
 fn is_email(text: &str) -> bool {
-    let plain = text.chars().all(|c| !c.is_control() && !c.is_whitespace());
-    let parts = text.split_once('@').filter(|(local, host)| {
-        !local.is_empty() && !host.is_empty() && !host.contains('@')
-    });
-    plain && text.len() <= MAX_EMAIL && parts.is_some()
+    let plain = |c: char| !c.is_control() && !c.is_whitespace() && !",;:<>()[]\\\"".contains(c);
+    let is_host = |host: &str| host.split('.').all(|label| !label.is_empty() && !label.contains('@'));
+    let parts = text.split_once('@').filter(|(local, host)| !local.is_empty() && is_host(host));
+    text.chars().all(plain) && text.len() <= MAX_EMAIL && parts.is_some()
 }

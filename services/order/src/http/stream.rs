@@ -29,11 +29,15 @@ impl Default for Fanout {
 /// Follow an order: an event per status change
 ///
 /// The id of each is the order's version; `Last-Event-ID` resumes behind it. Ends after the last
-/// status.
+/// status; who comes back after that gets 204, which keeps an `EventSource` from trying again.
 #[utoipa::path(
     tag = "order",
     params(("Last-Event-ID" = Option<i64>, Header, description = "The last version that was received")),
-    responses((status = 200, content_type = "text/event-stream", body = String), Problems)
+    responses(
+        (status = 200, content_type = "text/event-stream", body = String),
+        (status = 204, description = "The last status was received already"),
+        Problems,
+    )
 )]
 #[get("/api/v1/orders/{id}/stream")]
 pub async fn follow(
@@ -52,6 +56,9 @@ pub async fn follow(
     let order = order.ok_or_else(|| Problem::not_found(format!("there is no order {id}")))?;
     let mut follower = Follower { app: orders, id, last, changes, queue: VecDeque::new(), over: false, _permit: permit };
     follower.read(&order);
+    if follower.has_ended() {
+        return Ok(HttpResponse::NoContent().finish());
+    }
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("Cache-Control", "no-store"))
@@ -62,7 +69,7 @@ pub async fn follow(
 fn last_event_id(request: &HttpRequest) -> Result<i64, Problem> {
     let Some(value) = request.headers().get("Last-Event-ID") else { return Ok(0) };
     let version = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    version.ok_or_else(|| Problem::header("Last-Event-ID", "must be a version of the order"))
+    version.filter(|version| *version >= 0).ok_or_else(|| Problem::header("Last-Event-ID", "must be a version of the order"))
 }
 
 /// One stream.
@@ -83,7 +90,7 @@ impl Follower {
             if let Some(event) = self.queue.pop_front() {
                 return Some((Ok(event), self));
             }
-            if self.over {
+            if self.has_ended() {
                 return None;
             }
             match tokio::time::timeout(HEARTBEAT, self.changed()).await {
@@ -113,6 +120,11 @@ impl Follower {
         if let Ok(Some(order)) = store::find(self.app.ctx.database.reader(), self.id).await {
             self.read(&order);
         }
+    }
+
+    /// Whether all is sent and nothing follows.
+    fn has_ended(&self) -> bool {
+        self.over && self.queue.is_empty()
     }
 
     fn read(&mut self, order: &Order) {

@@ -15,8 +15,13 @@ impl MigratorTrait for Migrator {
 }
 
 /// Orders, their timelines and the replica of the products.
-#[derive(DeriveMigrationName)]
 struct Orders;
+
+impl MigrationName for Orders {
+    fn name(&self) -> &str {
+        "order_v1"
+    }
+}
 
 #[async_trait::async_trait]
 impl MigrationTrait for Orders {

@@ -65,7 +65,8 @@ pub async fn append(
 
 fn row(envelope: &Envelope, event: &Event) -> ActiveModel {
     ActiveModel {
-        order_id: Set(envelope.correlation_id.clone()),
+        // The key of every event of the saga; what a foreign producer correlates by is its own affair.
+        order_id: Set(event.key().to_owned()),
         event_id: Set(envelope.id.to_string()),
         r#type: Set(envelope.kind.clone()),
         service: Set(envelope.service.clone()),

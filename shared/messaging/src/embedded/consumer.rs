@@ -3,7 +3,7 @@
 use std::{cell::Cell, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use tokio::{sync::Notify, time::Instant};
+use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
 use super::{
     Core,
@@ -34,7 +34,15 @@ pub struct EmbeddedConsumer {
     turn: usize,
     /// Partitions of a reader without group that it has not been told of yet.
     untold: Option<Vec<TopicPartition>>,
+    /// What is being read from the store. It is kept when `next` is cancelled, so that a caller
+    /// who cancels often gets on too.
+    reading: Option<Reading>,
     retry_at: Option<Instant>,
+}
+
+struct Reading {
+    range: Range,
+    records: JoinHandle<Result<Vec<Record>, LogError>>,
 }
 
 struct Cursor {
@@ -46,7 +54,7 @@ struct Cursor {
 
 enum Step {
     Happened(LogEvent),
-    Read(usize, Range),
+    Read(Range),
     Wait,
 }
 
@@ -87,8 +95,8 @@ impl EmbeddedConsumer {
     }
 
     fn new(core: Arc<Core>, member: MemberId, group: Option<String>, signal: Arc<Notify>) -> Self {
-        let (cursors, turn, untold, retry_at) = (Vec::new(), 0, None, None);
-        Self { core, member, group, signal, cursors, turn, untold, retry_at }
+        let (cursors, turn, untold, reading, retry_at) = (Vec::new(), 0, None, None, None);
+        Self { core, member, group, signal, cursors, turn, untold, reading, retry_at }
     }
 
     fn step(&mut self) -> Step {
@@ -150,7 +158,7 @@ impl EmbeddedConsumer {
     fn deliver(&mut self, turn: usize, found: Found) -> Step {
         match found {
             Found::Nothing => Step::Wait,
-            Found::InStore(range) => Step::Read(turn, range),
+            Found::InStore(range) => Step::Read(range),
             Found::InMemory(records) => {
                 let records = records.iter().map(|record| Record::clone(record)).collect();
                 Step::Happened(self.records(turn, records))
@@ -167,9 +175,35 @@ impl EmbeddedConsumer {
         LogEvent::Records(cursor.at.clone(), records)
     }
 
-    async fn read(&mut self, turn: usize, range: Range) -> Option<LogEvent> {
-        let at = self.cursors[turn].at.clone();
-        match self.core.read(move |reader| reader.read(range, &at, LIMIT)).await {
+    /// Begins to read `range`; what can be had at once is had at once.
+    fn begin(&mut self, range: Range) -> Option<LogEvent> {
+        let at = self.cursors.iter().find(|own| own.id == range.partition)?.at.clone();
+        let reader = Arc::clone(&self.core.reader);
+        if !reader.blocks() {
+            return self.finish(range, reader.read(range, &at, LIMIT));
+        }
+        let records = tokio::task::spawn_blocking(move || reader.read(range, &at, LIMIT));
+        self.reading = Some(Reading { range, records });
+        None
+    }
+
+    async fn read(&mut self) -> Option<LogEvent> {
+        let Reading { range, records } = self.reading.as_mut()?;
+        let (range, result) = (*range, records.await);
+        self.reading = None;
+        let lost = |error: tokio::task::JoinError| Err(LogError::Unavailable(error.to_string()));
+        self.finish(range, result.unwrap_or_else(lost))
+    }
+
+    fn finish(
+        &mut self,
+        range: Range,
+        result: Result<Vec<Record>, LogError>,
+    ) -> Option<LogEvent> {
+        // The caller may have paused the partition since it was begun.
+        let is_wanted = |own: &Cursor| own.id == range.partition && !own.is_paused.get();
+        let turn = self.cursors.iter().position(is_wanted)?;
+        match result {
             Ok(records) if records.is_empty() => {
                 // Compaction or retention has forgotten all of the range.
                 self.cursors[turn].position = range.to;
@@ -206,10 +240,13 @@ impl Consumer for EmbeddedConsumer {
             self.retry_at = None;
         }
         loop {
+            if let Some(event) = self.read().await {
+                return event;
+            }
             match self.step() {
                 Step::Happened(event) => return event,
-                Step::Read(turn, range) => {
-                    if let Some(event) = self.read(turn, range).await {
+                Step::Read(range) => {
+                    if let Some(event) = self.begin(range) {
                         return event;
                     }
                 }

@@ -54,7 +54,7 @@ const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS probe (
         id INTEGER PRIMARY KEY,
-        count INTEGER NOT NULL
+        filler BLOB NOT NULL
     ) STRICT;";
 
 /// A connection to the file at `path`, with our settings.
@@ -154,10 +154,10 @@ pub fn save_tip(
     statement.execute(row).map(drop)
 }
 
-/// Writes something that nobody reads.
+/// Writes something that nobody reads, as large as a usual batch: a disk that is full may still
+/// have room for a few bytes.
 pub fn save_probe(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO probe (id, count) VALUES (0, 1)
-               ON CONFLICT DO UPDATE SET count = count + 1";
+    let sql = "INSERT OR REPLACE INTO probe (id, filler) VALUES (0, zeroblob(65536))";
     transaction.execute(sql, []).map(drop)
 }
 

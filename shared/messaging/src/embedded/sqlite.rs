@@ -5,7 +5,7 @@
 //! Why SQLite: `infra/decisions/0001-embedded-log-store.md`.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -27,11 +27,13 @@ pub const FILE: &str = "log.db";
 
 /// The writing half.
 pub struct SqliteStore {
+    path: PathBuf,
     connection: Connection,
 }
 
 /// The reading half: a connection that is lent to one reader at a time.
 pub struct SqliteReader {
+    path: PathBuf,
     connection: Mutex<Connection>,
 }
 
@@ -42,11 +44,11 @@ pub struct SqliteReader {
 /// when the file is not a log of ours.
 pub fn open(dir: &Path) -> Result<(SqliteStore, Arc<SqliteReader>), LogError> {
     let path = dir.join(FILE);
-    let connect = || schema::connect(&path).map_err(|error| failure(&error, Some(&path)));
+    let connect = || schema::connect(&path).map_err(|error| failure(&error, &path));
     let connection = connect()?;
-    schema::create(&connection).map_err(|error| failure(&error, Some(&path)))?;
-    let reader = SqliteReader { connection: Mutex::new(connect()?) };
-    Ok((SqliteStore { connection }, Arc::new(reader)))
+    schema::create(&connection).map_err(|error| failure(&error, &path))?;
+    let reader = SqliteReader { path: path.clone(), connection: Mutex::new(connect()?) };
+    Ok((SqliteStore { path, connection }, Arc::new(reader)))
 }
 
 impl SqliteStore {
@@ -55,7 +57,7 @@ impl SqliteStore {
     /// # Errors
     /// When the file cannot be read.
     pub fn load(&self) -> Result<super::store::Catalog, LogError> {
-        schema::load(&self.connection).map_err(|error| failure(&error, None))
+        schema::load(&self.connection).map_err(|error| failure(&error, &self.path))
     }
 
     fn try_write(&mut self, batch: &Batch) -> rusqlite::Result<()> {
@@ -77,7 +79,7 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn write(&mut self, batch: &Batch) -> Result<(), LogError> {
-        self.try_write(batch).map_err(|error| failure(&error, None))
+        self.try_write(batch).map_err(|error| failure(&error, &self.path))
     }
 }
 
@@ -113,7 +115,7 @@ impl SqliteReader {
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, LogError> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        read(&connection).map_err(|error| failure(&error, None))
+        read(&connection).map_err(|error| failure(&error, &self.path))
     }
 }
 
@@ -191,20 +193,20 @@ fn outline(row: &Row<'_>) -> rusqlite::Result<Outline> {
 }
 
 /// What an error of SQLite means to a user of the log.
-fn failure(error: &rusqlite::Error, path: Option<&Path>) -> LogError {
+fn failure(error: &rusqlite::Error, path: &Path) -> LogError {
     use rusqlite::ErrorCode as Code;
-    let place = path.map(|path| format!("{}: ", path.display())).unwrap_or_default();
+    let path = path.display();
     match error.sqlite_error_code() {
-        Some(Code::DiskFull) => LogError::Storage(format!("{place}the disk is full")),
+        Some(Code::DiskFull) => LogError::Storage(format!("{path}: the disk is full")),
         Some(Code::ReadOnly | Code::CannotOpen | Code::PermissionDenied) => {
-            LogError::Storage(format!("{place}no right to write here ({error})"))
+            LogError::Storage(format!("{path}: no right to write here ({error})"))
         }
         Some(Code::DatabaseBusy | Code::DatabaseLocked) => {
-            LogError::Unavailable(format!("{place}another process holds it ({error})"))
+            LogError::Unavailable(format!("{path}: another process holds it ({error})"))
         }
         Some(Code::SystemIoFailure | Code::OutOfMemory) => {
-            LogError::Storage(format!("{place}{error}"))
+            LogError::Storage(format!("{path}: {error}"))
         }
-        _ => LogError::Damaged(format!("{place}{error}")),
+        _ => LogError::Damaged(format!("{path}: {error}")),
     }
 }

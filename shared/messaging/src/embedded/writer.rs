@@ -41,12 +41,14 @@ struct Queue {
     thread: Option<JoinHandle<()>>,
 }
 
+type Answer = oneshot::Sender<Result<(), LogError>>;
+
 enum Message {
-    Do(Work, oneshot::Sender<Result<(), LogError>>, Option<OwnedSemaphorePermit>),
+    Do(Work, Answer, Option<OwnedSemaphorePermit>),
     /// There are positions to save.
     Nudge,
     /// Save what is left and end.
-    Stop(oneshot::Sender<Result<(), LogError>>),
+    Stop(Answer),
 }
 
 impl Writer {
@@ -66,8 +68,12 @@ impl Writer {
     ) -> io::Result<Self> {
         let (sender, receiver) = channel();
         let run = move || {
-            Loop { committer, receiver, save_at: None }.run();
+            let closing = Loop { committer, receiver, save_at: None }.run();
+            // Who closes the log may open it again as soon as he is answered.
             drop(held);
+            if let Some((answer, result)) = closing {
+                answer.send(result).ok();
+            }
         };
         let thread = Some(thread::Builder::new().name("log-writer".to_owned()).spawn(run)?);
         let room = Arc::new(Semaphore::new(capacity_bytes));
@@ -171,31 +177,30 @@ struct Loop {
 #[derive(Default)]
 struct Group {
     works: Vec<Work>,
-    answers: Vec<oneshot::Sender<Result<(), LogError>>>,
+    answers: Vec<Answer>,
     permits: Vec<OwnedSemaphorePermit>,
     bytes: usize,
     flush: bool,
-    stop: Option<oneshot::Sender<Result<(), LogError>>>,
+    stop: Option<Answer>,
 }
 
 impl Loop {
-    fn run(mut self) {
+    /// Works until the log is closed; returns who is to be told, and what.
+    fn run(mut self) -> Option<(Answer, Result<(), LogError>)> {
         loop {
             let mut group = Group::default();
             match self.wait() {
                 Ok(message) => self.take(&mut group, message),
                 Err(RecvTimeoutError::Timeout) => group.flush = true,
-                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Disconnected) => return None,
             }
             while !group.is_full()
                 && let Ok(message) = self.receiver.try_recv()
             {
                 self.take(&mut group, message);
             }
-            if let Some(stop) = self.commit(group) {
-                // Whoever closed the log may be gone.
-                stop.send(self.save()).ok();
-                break;
+            if let Some(answer) = self.commit(group) {
+                return Some((answer, self.save()));
             }
         }
     }
@@ -221,7 +226,7 @@ impl Loop {
         }
     }
 
-    fn commit(&mut self, group: Group) -> Option<oneshot::Sender<Result<(), LogError>>> {
+    fn commit(&mut self, group: Group) -> Option<Answer> {
         let is_due = self.save_at.is_some_and(|at| at <= Instant::now());
         let positions = group.flush || is_due;
         if !group.works.is_empty() || positions {

@@ -1,0 +1,14 @@
+//! The service over real HTTP, on a port of its own, with a database of its own.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod cancelling;
+mod dead_letters;
+mod deadlines;
+mod faults;
+mod following;
+mod listing;
+mod on_the_log;
+mod placing;
+mod refusing;
+mod repeating;
+mod timeline;

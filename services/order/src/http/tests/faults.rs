@@ -1,0 +1,105 @@
+//! What a request changes is one transaction: whatever fails, nothing is stored and no key used up.
+
+use std::{pin::pin, sync::Arc};
+
+use events::Codec;
+use futures::{FutureExt as _, poll};
+use messaging::app::Databases;
+
+use crate::testing::{HandClock, events::*, shop::*};
+
+const TABLES: [&str; 5] = ["orders", "outbox", "idempotency_keys", "deadlines", "timeline"];
+
+#[actix_web::test]
+async fn whichever_table_fails_nothing_is_stored() {
+    let shop = Shop::open().await;
+    for broken in TABLES.into_iter().chain(["products"]) {
+        shop.sql(&format!("ALTER TABLE {broken} RENAME TO away")).await;
+        let answer = shop.place(broken, &tea()).await;
+        answer.is_problem(500, "internal-server-error", "");
+        assert!(!answer.body.to_string().contains("table"), "{}", answer.body);
+        shop.sql(&format!("ALTER TABLE away RENAME TO {broken}")).await;
+        assert_eq!(shop.rows(TABLES).await, [0; 5], "{broken}");
+    }
+    shop.place("outbox", &tea()).await.with(201);
+    assert_eq!(shop.rows(TABLES).await, [1; 5]);
+}
+
+#[actix_web::test]
+async fn a_cancellation_that_fails_leaves_the_order_as_it_was() {
+    let shop = Shop::open().await;
+    let id = shop.placed().await;
+    let before = shop.show(&id).await;
+    shop.sql("ALTER TABLE outbox RENAME TO away").await;
+    shop.cancel(&id).await.is_problem(500, "internal-server-error", "");
+    shop.sql("ALTER TABLE away RENAME TO outbox").await;
+    assert_eq!(shop.show(&id).await, before);
+    assert_eq!(shop.rows(["deadlines"]).await, [1]);
+    shop.cancel(&id).await.with(202);
+}
+
+#[actix_web::test]
+async fn orders_are_not_taken_while_their_events_cannot_be_written() {
+    let clock = HandClock::new();
+    let mut platform = platform(&clock);
+    // Nobody listens on port 1; the schemas of our events are never registered.
+    let registry = schema_registry_converter::async_impl::schema_registry::SrSettings::new(
+        "http://127.0.0.1:1".into(),
+    );
+    platform.codec = Arc::new(Codec::new(registry));
+    let shop = Shop::on(platform, clock).await;
+    shop.sql("INSERT INTO products VALUES ('tea', 1, 'Fine tea', 499, 'EUR', 1)").await;
+    let answer = shop.place("k", &tea()).await;
+    answer.is_problem(503, "service-unavailable", "");
+    assert_eq!(answer.retry_after.as_deref(), Some("1"));
+    assert_eq!(shop.rows(TABLES).await, [0; 5]);
+}
+
+#[actix_web::test]
+async fn a_query_that_fails_is_a_problem_document() {
+    let shop = Shop::open().await;
+    let id = shop.placed().await;
+    shop.sql("ALTER TABLE orders RENAME TO away").await;
+    for path in ["", &format!("/{id}"), &format!("/{id}/timeline"), &format!("/{id}/stream")] {
+        let answer = shop.get(&format!("/api/v1/orders{path}")).await;
+        answer.is_problem(500, "internal-server-error", "");
+    }
+}
+
+#[actix_web::test]
+async fn an_event_that_can_not_even_be_kept_is_not_lost() {
+    let shop = Shop::open().await;
+    let id = shop.placed().await;
+    shop.sql("ALTER TABLE outbox RENAME TO away").await;
+    let looks = shop.clock.looks();
+    {
+        let mut hearing = pin!(shop.hear(shipment_scheduled(&id), None).fuse());
+        // Several transactions have failed, and still it is not done with.
+        while shop.clock.looks() < looks + 12 {
+            assert!(poll!(&mut hearing).is_pending(), "the event is lost");
+            tokio::task::yield_now().await;
+        }
+        shop.sql("ALTER TABLE away RENAME TO outbox").await;
+        hearing.await;
+    }
+    let kept = shop.outbox().await;
+    assert_eq!(kept.last().unwrap().1.topic, "shop.order.dead-letters");
+}
+
+#[actix_web::test]
+async fn what_was_acknowledged_is_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = HandClock::new();
+    let mut platform = platform(&clock);
+    platform.databases = Databases::Sqlite(dir.path().to_owned());
+    let shop = Shop::on(platform.clone(), clock.clone()).await;
+    shop.hear(product("tea", 499, "EUR"), None).await;
+    let id = shop.placed().await;
+    shop.hear(shipment_scheduled(&id), None).await;
+    // Neither stopped nor closed: as after a crash.
+    let next = Shop::on(platform, clock).await;
+    assert_eq!(next.show(&id).await, shop.show(&id).await);
+    assert_eq!(next.said().await, ["OrderPlaced", "OrderConfirmed"]);
+    next.hear(shipment_delivered(&id), None).await;
+    assert_eq!(next.show(&id).await["status"], "DELIVERED");
+}

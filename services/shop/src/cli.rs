@@ -1,0 +1,105 @@
+//! The command line; every option can be given by environment as well.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+/// An event-driven shop: order, inventory and shipping in one process.
+#[derive(Debug, Parser)]
+#[command(name = "shop", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub logging: platform::logging::Options,
+    #[command(flatten)]
+    pub serve: Serve,
+    #[command(subcommand)]
+    pub task: Option<Task>,
+}
+
+/// How to run the shop.
+#[derive(Args, Debug)]
+pub struct Serve {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, env = "SHOP_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// Where everything is kept.
+    #[arg(long, env = "SHOP_DATA_DIR", default_value = "data", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Put a small catalogue into an empty shop (the default).
+    #[arg(long, overrides_with = "no_demo_data")]
+    pub demo_data: bool,
+    /// Start with an empty catalogue.
+    #[arg(long, env = "SHOP_NO_DEMO_DATA")]
+    pub no_demo_data: bool,
+    /// How long a PENDING order waits for stock and shipping, in seconds.
+    #[arg(long, env = "SHOP_ORDER_DEADLINE_S", default_value = "900", value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub order_deadline_s: u64,
+    /// Countries that are not shipped to: ISO alpha-2 codes, separated by commas.
+    #[arg(
+        long,
+        env = "SHOP_REFUSED_COUNTRIES",
+        default_value = "AQ",
+        value_delimiter = ',',
+        value_name = "CODES"
+    )]
+    pub refused_countries: Vec<String>,
+    /// The bearer token that operators' calls need; needed beyond loopback.
+    #[arg(long, env = "SHOP_OPERATOR_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub operator_token: Option<String>,
+}
+
+impl Serve {
+    /// How long a PENDING order waits.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(self.order_deadline_s)
+    }
+}
+
+/// What else the program does.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Look at dead letters of a running shop, and send them again.
+    DeadLetters(DeadLetters),
+}
+
+/// Which dead letters, and what to do.
+#[derive(Args, Debug)]
+pub struct DeadLetters {
+    /// Where the shop (or one service of it) runs.
+    #[arg(long, env = "SHOP_URL", default_value = "http://127.0.0.1:8080", global = true)]
+    pub url: String,
+    /// The bearer token, if the shop wants one.
+    #[arg(long, env = "SHOP_OPERATOR_TOKEN", hide_env_values = true, global = true)]
+    pub operator_token: Option<String>,
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// What to do with dead letters.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// One line each, oldest first.
+    List {
+        /// Only those of this service: order, inventory or shipping.
+        service: Option<String>,
+    },
+    /// One of them whole, as JSON.
+    Show {
+        /// Whose.
+        service: String,
+        /// Its id in the list.
+        id: u64,
+    },
+    /// Sends it to its old topic again; every service but the one that failed ignores it.
+    Redrive {
+        /// Whose.
+        service: String,
+        /// Its id in the list.
+        #[arg(required_unless_present = "all")]
+        id: Option<u64>,
+        /// Every one in the list.
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+    },
+}

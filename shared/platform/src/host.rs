@@ -1,0 +1,137 @@
+//! Services on a listener: one alone or all five, the same routes, health and stopping.
+
+use std::{io, net::TcpListener, sync::Arc};
+
+use actix_web::{
+    App as ActixApp, HttpServer,
+    dev::Server,
+    middleware::from_fn,
+    web::{self, Data},
+};
+use events::Codec;
+use futures::future::LocalBoxFuture;
+use messaging::{
+    app::App, dead_letters::DeadLetters, log::EventLog, runtime::Running, service::Service,
+};
+use utoipa_actix_web::{AppExt as _, service_config::ServiceConfig};
+
+use crate::{Check, Health, OperatorToken, fallback, health, openapi, operations, trace};
+
+/// How long open requests may go on after the stop, in seconds.
+const SHUTDOWN_TIMEOUT_S: u64 = 4;
+/// The longest `Keep-Alive` silence.
+const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// A service as its host sees it.
+pub trait Hosted: Send + Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+    /// Adds its calls to a listener's application.
+    fn routes(&self, config: &mut ServiceConfig);
+    /// What it needs to be ready.
+    fn checks(&self) -> Vec<Check>;
+    /// Starts its actors on this thread's actix system; what is returned stops them.
+    fn start(&self) -> Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>;
+}
+
+struct Host<S: Service, R> {
+    app: App<S>,
+    routes: fn(App<S>) -> R,
+}
+
+/// Makes a service hostable.
+pub fn host<S: Service, R: FnOnce(&mut ServiceConfig) + 'static>(
+    app: App<S>,
+    routes: fn(App<S>) -> R,
+) -> Arc<dyn Hosted> {
+    Arc::new(Host { app, routes })
+}
+
+impl<S: Service, R: FnOnce(&mut ServiceConfig) + 'static> Hosted for Host<S, R> {
+    fn name(&self) -> &'static str {
+        S::NAME
+    }
+
+    fn routes(&self, config: &mut ServiceConfig) {
+        (self.routes)(self.app.clone())(config);
+    }
+
+    fn checks(&self) -> Vec<Check> {
+        let (database, codec) = (self.app.ctx.clone(), self.app.ctx.codec.clone());
+        let registered = move || {
+            let codec: Arc<Codec> = codec.clone();
+            async move { codec.ping(S::NAME).await }
+        };
+        let reachable = move || {
+            let ctx = database.clone();
+            async move { ctx.database.ping().await }
+        };
+        vec![
+            Check::new(format!("{}.database", S::NAME), reachable),
+            Check::new(format!("{}.registry", S::NAME), registered),
+        ]
+    }
+
+    fn start(&self) -> Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>> {
+        let running: Running<S> = self.app.start();
+        let database = self.app.ctx.database.clone();
+        Box::new(move || {
+            Box::pin(async move {
+                running.stop().await;
+                if let Err(error) = database.close().await {
+                    tracing::warn!(service = S::NAME, %error, "the database did not close cleanly");
+                }
+            })
+        })
+    }
+}
+
+/// What a listener serves besides its services.
+pub type Extra = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
+
+/// Serves `services` on `listener`, with health, operations and the description of all calls.
+///
+/// # Errors
+/// When the listener cannot be used.
+pub fn serve(
+    listener: TcpListener,
+    services: &[Arc<dyn Hosted>],
+    log: &Arc<dyn EventLog>,
+    token: OperatorToken,
+    extra: Extra,
+) -> io::Result<Server> {
+    let health = Data::new(health_of(services, log));
+    let dead_letters = services.iter().filter_map(|service| {
+        Some((service.name(), DeadLetters::of(service.name(), log.clone())?))
+    });
+    let dead_letters = Data::new(operations::Kept::from_iter(dead_letters));
+    let (services, token) = (services.to_vec(), Data::new(token));
+    let server = HttpServer::new(move || {
+        let app = ActixApp::new().into_utoipa_app();
+        let app =
+            app.app_data(health.clone()).app_data(dead_letters.clone()).app_data(token.clone());
+        let app = app.configure(health::routes).configure(operations::routes);
+        let app = services
+            .iter()
+            .fold(app, |app, service| app.configure(|config| service.routes(config)));
+        let (app, api) = app.split_for_parts();
+        app.configure(|config| extra(config))
+            .configure(|config| openapi::complete(config, api))
+            .wrap(from_fn(fallback::documents))
+            .wrap(from_fn(trace::traced))
+    });
+    let server =
+        server.disable_signals().shutdown_timeout(SHUTDOWN_TIMEOUT_S).keep_alive(KEEP_ALIVE);
+    Ok(server.listen(listener)?.run())
+}
+
+fn health_of(services: &[Arc<dyn Hosted>], log: &Arc<dyn EventLog>) -> Health {
+    let log = log.clone();
+    let reachable = Check::new("log", move || {
+        let log = log.clone();
+        async move { log.ping().await }
+    });
+    Health::new(
+        std::iter::once(reachable).chain(services.iter().flat_map(|s| s.checks())).collect(),
+    )
+}

@@ -1,0 +1,101 @@
+//! Looking at a world: what holds, what was said, how an order stands.
+
+use anyhow::{Result, ensure};
+use events::{Envelope, topics};
+use kernel::OrderId;
+use messaging::inbox;
+use order_service::domain::Order;
+use sea_orm::EntityTrait;
+use shipping_service::store::entity as shipment;
+
+use super::World;
+use crate::checker::Violation;
+
+impl World {
+    /// Stock is conserved (I5), at this very moment.
+    pub(super) async fn check_stock(&mut self, changed: &str) -> Result<()> {
+        if changed != "inventory" {
+            return Ok(());
+        }
+        let violations = self.checker.stock(&self.expected).await?;
+        ensure!(violations.is_empty(), "{}", list(&violations));
+        Ok(())
+    }
+
+    /// All invariants, once nothing moves any more.
+    ///
+    /// # Errors
+    /// Those that don't hold.
+    pub async fn check(&self) -> Result<()> {
+        let violations = self.violations().await?;
+        ensure!(violations.is_empty(), "{}", list(&violations));
+        Ok(())
+    }
+
+    /// That every order has ended and stock is conserved, whether or not all is told everywhere.
+    ///
+    /// # Errors
+    /// What doesn't hold.
+    pub async fn check_ends(&self) -> Result<()> {
+        let mut violations = self.checker.ends(&self.expected).await?;
+        violations.extend(self.checker.stock(&self.expected).await?);
+        violations.extend(self.checker.residue().await?);
+        ensure!(violations.is_empty(), "{}", list(&violations));
+        Ok(())
+    }
+
+    /// What is wrong now.
+    ///
+    /// # Errors
+    /// When a database cannot be read.
+    pub async fn violations(&self) -> Result<Vec<Violation>> {
+        self.checker.all(&self.expected, &self.published()?).await
+    }
+
+    /// The envelopes of every event of the saga that was published, repeats included.
+    ///
+    /// # Errors
+    /// When one has none.
+    pub fn published(&self) -> Result<Vec<Envelope>> {
+        let saga: Vec<_> = topics::SAGA.iter().map(|topic| topic.name).collect();
+        let records = self.log.all(&saga);
+        let envelopes = records.iter().map(|record| {
+            Ok(Envelope::from_headers(|name| record.header(name))?)
+        });
+        envelopes.collect()
+    }
+
+    /// A service's inbox forgets everything.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn purge_inbox(&mut self, seat: usize) -> Result<()> {
+        let node = self.seats[seat].node.clone();
+        inbox::Entity::delete_many().exec(node.database().reader()).await?;
+        self.trace.note(format!("{} forgets its inbox", node.name()));
+        Ok(())
+    }
+
+    /// An order, as it is now.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn show(&self, id: OrderId) -> Result<Order> {
+        let found = order_service::store::find(&self.checker.order, id).await?;
+        found.ok_or_else(|| anyhow::anyhow!("there is no order {id}"))
+    }
+
+    /// What shipping knows of an order, if anything.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn shipment(&self, id: OrderId) -> Result<Option<shipment::Model>> {
+        let found = shipment::Entity::find_by_id(id.to_string());
+        Ok(found.one(&self.checker.shipping).await?)
+    }
+}
+
+fn list(violations: &[Violation]) -> String {
+    let lines: Vec<_> = violations.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
