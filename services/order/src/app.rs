@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use events::{Event as Contract, topics::{self, Topic}};
+use events::{
+    Event as Contract,
+    topics::{self, Topic},
+};
 use kernel::Timestamp;
 use messaging::{
     app::{App, Platform},
@@ -77,7 +80,9 @@ impl Service for OrderService {
     }
 
     fn reply(&self, aggregate: &Aggregate<State>) -> OrderView {
-        OrderView::from(aggregate.state.order.as_ref().expect("a request is refused or has an order"))
+        OrderView::from(
+            aggregate.state.order.as_ref().expect("a request is refused or has an order"),
+        )
     }
 
     async fn project(

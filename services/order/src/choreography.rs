@@ -138,10 +138,14 @@ fn placed(order: &Order) -> OrderPlaced {
         session_id: order.session_id.clone().map(Into::into),
         currency: order.total.currency.to_string(),
         total_minor: order.total.amount_minor,
-        lines: order.lines.iter().map(|line| {
-            let (sku, name, quantity, unit_price_minor) = line_parts(line);
-            order_placed::OrderLine { sku, name, quantity, unit_price_minor }
-        }).collect(),
+        lines: order
+            .lines
+            .iter()
+            .map(|line| {
+                let (sku, name, quantity, unit_price_minor) = line_parts(line);
+                order_placed::OrderLine { sku, name, quantity, unit_price_minor }
+            })
+            .collect(),
         shipping_address: order_placed::Address {
             name: address.name.clone(),
             line1: address.line1.clone(),
@@ -162,10 +166,14 @@ fn confirmed(order: &Order, shipment: &Shipment, at: Timestamp) -> OrderConfirme
         session_id: order.session_id.clone().map(Into::into),
         currency: order.total.currency.to_string(),
         total_minor: order.total.amount_minor,
-        lines: order.lines.iter().map(|line| {
-            let (sku, name, quantity, unit_price_minor) = line_parts(line);
-            order_confirmed::OrderLine { sku, name, quantity, unit_price_minor }
-        }).collect(),
+        lines: order
+            .lines
+            .iter()
+            .map(|line| {
+                let (sku, name, quantity, unit_price_minor) = line_parts(line);
+                order_confirmed::OrderLine { sku, name, quantity, unit_price_minor }
+            })
+            .collect(),
         shipment_id: shipment.id.to_string(),
         confirmed_at: at.0,
     }

@@ -4,10 +4,18 @@ mod request;
 mod stream;
 pub mod view;
 
-use actix_web::{HttpResponse, get, http::header::LOCATION, post, web::{Data, Json}};
+use actix_web::{
+    HttpResponse, get,
+    http::header::LOCATION,
+    post,
+    web::{Data, Json},
+};
 use kernel::OrderId;
 use messaging::{app::App, database::StoreError, idempotency::IdempotencyKey};
-use platform::{Idempotent, Listing, OptionalBody, PageParams, Paged, Problem, Segment, Trace, answer, openapi::Problems};
+use platform::{
+    Idempotent, Listing, OptionalBody, PageParams, Paged, Problem, Segment, Trace, answer,
+    openapi::Problems,
+};
 use sea_orm::{QueryOrder, QuerySelect, entity::prelude::*};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -55,7 +63,8 @@ async fn place(
         now: stamp.now,
         patience: orders.ctx.service.config.patience,
     };
-    let key = IdempotencyKey { key: request.key.as_str().to_owned(), request_hash: hex(&request.hash) };
+    let key =
+        IdempotencyKey { key: request.key.as_str().to_owned(), request_hash: hex(&request.hash) };
     let placed = orders.executor.request(command, Some(key), trace).await;
     let order = placed.map_err(|error| answer::problem(error, refused))?;
     let location = format!("/api/v1/orders/{}", order.id);
@@ -73,9 +82,13 @@ async fn show(orders: Orders, Segment(id): Segment<OrderId>) -> Result<Json<Orde
 /// List orders, newest first
 #[utoipa::path(tag = "order", params(PageParams, OrderFilter), responses((status = 200, body = Paged<OrderView>), Problems))]
 #[get("/api/v1/orders")]
-async fn list(orders: Orders, listing: Listing<OrderFilter>) -> Result<Json<Paged<OrderView>>, Problem> {
+async fn list(
+    orders: Orders,
+    listing: Listing<OrderFilter>,
+) -> Result<Json<Paged<OrderView>>, Problem> {
     let Listing { page, filter } = listing;
-    let mut query = entity::Entity::find().order_by_desc(entity::Column::Id).limit(page.rows_to_fetch());
+    let mut query =
+        entity::Entity::find().order_by_desc(entity::Column::Id).limit(page.rows_to_fetch());
     if let Some(last) = page.after::<OrderId>()? {
         query = query.filter(entity::Column::Id.lt(last.to_string()));
     }
@@ -86,7 +99,8 @@ async fn list(orders: Orders, listing: Listing<OrderFilter>) -> Result<Json<Page
         query = query.filter(entity::Column::Status.eq(status.as_str()));
     }
     let rows = query.all(orders.ctx.database.reader()).await.map_err(|e| unreadable(e.into()))?;
-    let found = rows.iter().map(store::read_body).collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    let found =
+        rows.iter().map(store::read_body).collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
     Ok(Json(Paged::from_rows(found, &page, |order| order.id)?.map(|order| OrderView::from(&order))))
 }
 

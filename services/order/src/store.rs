@@ -14,7 +14,11 @@ use messaging::{
     database::StoreError,
     service::{Aggregate, Cause, LastEvent, Store, Voice},
 };
-use sea_orm::{DatabaseTransaction, EntityTrait, QueryFilter, QueryTrait, Set, entity::prelude::*, sea_query::{Alias, Expr, ExprTrait as _, OnConflict}};
+use sea_orm::{
+    DatabaseTransaction, EntityTrait, QueryFilter, QueryTrait, Set,
+    entity::prelude::*,
+    sea_query::{Alias, Expr, ExprTrait as _, OnConflict},
+};
 use uuid::Uuid;
 
 use crate::domain::{Command, Order, Product, Rules, State};
@@ -46,7 +50,10 @@ impl Store for Orders {
                 Command::Place { order, .. } => skus.extend(order.lines.iter().map(|(sku, _)| sku)),
             }
         }
-        Ok(Self { orders: load_orders(tx, ids).await?, catalogue: products::load(tx, &skus).await? })
+        Ok(Self {
+            orders: load_orders(tx, ids).await?,
+            catalogue: products::load(tx, &skus).await?,
+        })
     }
 
     fn take(&mut self, command: &Command) -> Aggregate<State> {
@@ -55,7 +62,8 @@ impl Store for Orders {
         aggregate.id = id.to_string();
         if let Command::Place { order, .. } = command {
             let known = order.lines.iter().filter_map(|(sku, _)| self.catalogue.get_key_value(sku));
-            aggregate.state.catalogue = known.map(|(sku, product)| (sku.clone(), product.clone())).collect();
+            aggregate.state.catalogue =
+                known.map(|(sku, product)| (sku.clone(), product.clone())).collect();
         }
         aggregate
     }

@@ -1,7 +1,6 @@
 //! What the tests of every ring share: a clock that is set by hand, a log that is out of reach,
 //! events as the other services say them, and the service with a client.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
 pub mod events;
 pub mod live;
 pub mod log;

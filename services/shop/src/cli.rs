@@ -47,6 +47,16 @@ pub struct Serve {
     /// The bearer token that operators' calls need; needed beyond loopback.
     #[arg(long, env = "SHOP_OPERATOR_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub operator_token: Option<String>,
+    /// Which services run; the events of the others wait for them.
+    #[arg(
+        long,
+        env = "SHOP_SERVICES",
+        default_value = "order,inventory,shipping",
+        value_delimiter = ',',
+        value_parser = clap::builder::PossibleValuesParser::new(events::topics::SERVICES),
+        value_name = "NAMES"
+    )]
+    pub services: Vec<String>,
 }
 
 impl Serve {

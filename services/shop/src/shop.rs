@@ -85,17 +85,20 @@ async fn services(args: &Serve, platform: &Platform) -> Result<Vec<Arc<dyn Hoste
         refused_countries: args.refused_countries.clone().into(),
         ..Default::default()
     };
-    Ok(vec![
+    let inventory = inventory_service::Config::default();
+    let mut all = vec![
         host::host(order_service::build(order, platform).await?, order_service::http::routes),
         host::host(
-            inventory_service::build(inventory_service::Config::default(), platform).await?,
+            inventory_service::build(inventory, platform).await?,
             inventory_service::http::routes,
         ),
         host::host(
             shipping_service::build(shipping, platform).await?,
             shipping_service::http::routes,
         ),
-    ])
+    ];
+    all.retain(|service| args.services.iter().any(|name| name == service.name()));
+    Ok(all)
 }
 
 /// The registry and the page, beside the services' own calls.

@@ -56,10 +56,9 @@ impl<S: Service> DeadlineLoop<S> {
         let next = deadlines::next(self.ctx.database.reader()).await.ok().flatten();
         let wait = next.map_or(LOOK_AGAIN, |due| due.since(self.ctx.clock.now()).min(LOOK_AGAIN));
         // A time-out is as good as a call: look again.
-        drop(
-            tokio::time::timeout(wait.max(Duration::from_millis(1)), signals.deadlines.notified())
-                .await,
-        );
+        tokio::time::timeout(wait.max(Duration::from_millis(1)), signals.deadlines.notified())
+            .await
+            .ok();
     }
 }
 

@@ -18,6 +18,9 @@ use crate::{
 const QUEUE_CAPACITY: usize = 1024;
 /// Records, requests and deadlines in one transaction.
 const BATCH_LIMIT: usize = 512;
+/// How long a request waits for its answer: a batch before it may be retried for as long as the
+/// database or the registry is away.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
 /// When a request that found the service overloaded may come back.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -132,7 +135,8 @@ impl<S: Service> Executor<S> {
     /// Does what a request asks for and returns its reply once it is committed.
     ///
     /// # Errors
-    /// When it is refused, or cannot be done now; nothing has happened then.
+    /// When it is refused, or cannot be done now; nothing has happened then. Only what was just
+    /// being committed when the patience ended may be done all the same: a repeat finds out.
     pub async fn request(
         &self,
         command: Command<S>,
@@ -148,7 +152,10 @@ impl<S: Service> Executor<S> {
             mpsc::error::TrySendError::Full(_) => RequestError::Overloaded(RETRY_AFTER),
             mpsc::error::TrySendError::Closed(_) => stopping(),
         })?;
-        receiver.await.unwrap_or_else(|_| Err(stopping()))
+        match tokio::time::timeout(REQUEST_PATIENCE, receiver).await {
+            Ok(answer) => answer.unwrap_or_else(|_| Err(stopping())),
+            Err(_) => Err(RequestError::Overloaded(RETRY_AFTER)),
+        }
     }
 
     async fn job(&self, job: impl FnOnce(oneshot::Sender<()>) -> Job<S>) -> bool {
@@ -198,7 +205,7 @@ async fn take<S: Service>(
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     // A sender that is gone stops us as well.
-    drop(stop.wait_for(|stop| *stop).await);
+    stop.wait_for(|stop| *stop).await.ok();
 }
 
 type Reply<S> = oneshot::Sender<Result<<S as Service>::Reply, RequestError<Refusal<S>>>>;
@@ -219,6 +226,8 @@ impl<S: Service> Group<S> {
                     group.batch.items.extend(items);
                     group.done.push(done);
                 }
+                // Nobody waits for it any more.
+                Job::Request(_, reply) if reply.is_closed() => {}
                 Job::Request(request, reply) => {
                     group.batch.requests.push(*request);
                     group.replies.push(reply);
@@ -291,7 +300,7 @@ fn send<S: Service>(
 
 fn tell(done: oneshot::Sender<()>) {
     // Who no longer waits need not be told.
-    drop(done.send(()));
+    done.send(()).ok();
 }
 
 fn from_answer<R, F>(answer: Result<R, NotDone<F>>) -> Result<R, RequestError<F>> {
@@ -343,7 +352,7 @@ async fn one_by_one<S: Service>(
         if let Err(error) = persist(ctx, &alone).await {
             tracing::error!(service = S::NAME, place = %record.at, offset = record.offset, %error, "a record goes to the dead letters");
             let poison = Item::Poison(record, error.to_string());
-            report(persist(ctx, &Batch { items: vec![poison], ..Batch::default() }).await);
+            keep(ctx, &Batch { items: vec![poison], ..Batch::default() }).await;
         }
     }
     for id in batch.due {
@@ -375,6 +384,16 @@ async fn persist<S: Service>(
             Err(error) if error.is_transient() => backoff.wait().await,
             done => return done,
         }
+    }
+}
+
+/// Tries until the dead letter is kept, whatever is in the way: its record's offset is stored
+/// next, and nothing is lost in silence (I9).
+async fn keep<S: Service>(ctx: &Context<S>, letter: &Batch<S>) {
+    let mut backoff = Backoff::default();
+    while let Err(error) = persist(ctx, letter).await {
+        tracing::error!(service = S::NAME, %error, "a dead letter could not be kept, trying again");
+        backoff.wait().await;
     }
 }
 

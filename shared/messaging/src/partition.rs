@@ -107,7 +107,7 @@ impl<S: Service> PartitionActor<S> {
         self.waiting.clear();
         for drained in self.draining.drain(..) {
             // The loop may have stopped waiting.
-            drop(drained.send(()));
+            drained.send(()).ok();
         }
         ctx.stop();
     }
@@ -152,7 +152,7 @@ impl<S: Service> Handler<Drain> for PartitionActor<S> {
         }
         Box::pin(async move {
             // A dropped sender means that the actor is gone, and so is its work.
-            drop(receiver.await);
+            receiver.await.ok();
         })
     }
 }

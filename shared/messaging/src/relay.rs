@@ -98,7 +98,7 @@ impl<S: Service> Relay<S> {
                     self.executor.load().set_overloaded(false);
                     let woken = self.database.signals.outbox.notified();
                     // A time-out is as good as a call: look again.
-                    drop(tokio::time::timeout(LOOK_AGAIN, woken).await);
+                    tokio::time::timeout(LOOK_AGAIN, woken).await.ok();
                 }
                 Ok(positions) => {
                     let done = self.executor.relayed(positions.clone()).await;

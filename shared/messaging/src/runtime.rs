@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use futures::{FutureExt as _, future::LocalBoxFuture};
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
 
 use crate::{
     consumer,
@@ -51,13 +54,18 @@ impl<S: Service> Running<S> {
         let write = |_| executor::write(ctx.clone(), queue.clone(), closed.clone());
         let writers = (0..ctx.database.writers()).map(write).map(tokio::spawn).collect();
         let actors = vec![
-            Role::supervise("register", registration(ctx.clone())),
-            Role::supervise("relay", relay(ctx.clone(), log.clone(), executor.clone())),
-            Role::supervise("deadlines", deadlines(ctx.clone(), executor.clone(), gate.clone())),
-            Role::supervise("housekeeping", housekeeping(ctx.clone())),
+            Role::supervise("register", &stopped, registration(ctx.clone())),
+            Role::supervise("relay", &stopped, relay(ctx.clone(), log.clone(), executor.clone())),
+            Role::supervise(
+                "deadlines",
+                &stopped,
+                deadlines(ctx.clone(), executor.clone(), gate.clone()),
+            ),
+            Role::supervise("housekeeping", &stopped, housekeeping(ctx.clone())),
         ];
-        let reader = reader(ctx.clone(), log.clone(), executor.clone(), gate.clone(), stopped);
-        let reader = Role::supervise("consumer", reader);
+        let reader =
+            reader(ctx.clone(), log.clone(), executor.clone(), gate.clone(), stopped.clone());
+        let reader = Role::supervise("consumer", &stopped, reader);
         Self { executor, gate, stop, close, actors, reader, writers }
     }
 
@@ -66,13 +74,13 @@ impl<S: Service> Running<S> {
     pub async fn stop(self) {
         self.stop.send_replace(true);
         // An actor that is gone has stopped.
-        drop(self.reader.send(Finished).await);
+        self.reader.send(Finished).await.ok();
         for actor in self.actors {
-            drop(actor.send(Stop).await);
+            actor.send(Stop).await.ok();
         }
         self.close.send_replace(true);
         for writer in self.writers {
-            drop(writer.await);
+            writer.await.ok();
         }
     }
 }
@@ -178,18 +186,34 @@ fn on_tokio(work: impl Future<Output = ()> + Send + 'static) -> Loop {
 }
 
 /// The actor around one of the service's loops: when the loop ends or panics, the supervisor
-/// starts it anew, until it is told to stop.
+/// starts it anew, until the service stops.
 struct Role {
     name: &'static str,
     start: Box<dyn Fn() -> Loop>,
-    over: bool,
-    waiting: Vec<tokio::sync::oneshot::Sender<()>>,
+    stop: watch::Receiver<bool>,
+    running: Option<SpawnHandle>,
+    waiting: Vec<oneshot::Sender<()>>,
 }
 
 impl Role {
-    fn supervise(name: &'static str, start: impl Fn() -> Loop + 'static) -> Addr<Self> {
-        let start = Box::new(start);
-        actix::Supervisor::start(move |_| Self { name, start, over: false, waiting: Vec::new() })
+    fn supervise(
+        name: &'static str,
+        stop: &watch::Receiver<bool>,
+        start: impl Fn() -> Loop + 'static,
+    ) -> Addr<Self> {
+        let (start, stop) = (Box::new(start), stop.clone());
+        let (running, waiting) = Default::default();
+        actix::Supervisor::start(move |_| Self { name, start, stop, running, waiting })
+    }
+
+    fn ended(&mut self, panicked: bool, ctx: &mut Context<Self>) {
+        self.running = None;
+        // Whoever waits for the end is told by the drop.
+        self.waiting.clear();
+        if !*self.stop.borrow() {
+            tracing::error!(role = self.name, panicked, "ended, starts anew");
+            ctx.stop();
+        }
     }
 }
 
@@ -199,26 +223,13 @@ impl Actor for Role {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(2);
         let running = std::panic::AssertUnwindSafe((self.start)()).catch_unwind();
-        ctx.spawn(running.into_actor(self).map(|ended, role, ctx| {
-            if ended.is_err() {
-                tracing::error!(role = role.name, "panicked");
-            }
-            role.over = true;
-            if role.waiting.is_empty() {
-                tracing::debug!(role = role.name, "starts anew");
-                ctx.stop();
-            }
-            // Whoever waits for the end is told by the drop.
-            role.waiting.clear();
-        }));
+        let running = running.into_actor(self);
+        self.running =
+            Some(ctx.spawn(running.map(|ended, role, ctx| role.ended(ended.is_err(), ctx))));
     }
 }
 
-impl Supervised for Role {
-    fn restarting(&mut self, _: &mut Self::Context) {
-        self.over = false;
-    }
-}
+impl Supervised for Role {}
 
 /// Stop where you are.
 #[derive(Message)]
@@ -229,7 +240,9 @@ impl Handler<Stop> for Role {
     type Result = ();
 
     fn handle(&mut self, Stop: Stop, ctx: &mut Self::Context) {
-        ctx.terminate();
+        if let Some(running) = self.running.take() {
+            ctx.cancel_future(running);
+        }
     }
 }
 
@@ -242,13 +255,13 @@ impl Handler<Finished> for Role {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, Finished: Finished, _: &mut Self::Context) -> Self::Result {
-        let (told, ended) = tokio::sync::oneshot::channel::<()>();
-        if !self.over {
+        let (told, ended) = oneshot::channel::<()>();
+        if self.running.is_some() {
             self.waiting.push(told);
         }
         Box::pin(async move {
             // A dropped sender is the answer.
-            drop(ended.await);
+            ended.await.ok();
         })
     }
 }

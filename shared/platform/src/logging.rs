@@ -29,7 +29,12 @@ pub struct Options {
     #[arg(long = "log", env = "SHOP_LOG", value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
     /// What is logged, such as `info,order_service=debug`
-    #[arg(long = "log-filter", env = "RUST_LOG", default_value = "info,sea_orm_migration=warn", value_name = "FILTER")]
+    #[arg(
+        long = "log-filter",
+        env = "RUST_LOG",
+        default_value = "info,sea_orm_migration=warn,actix_server=warn,schema_registry=warn",
+        value_name = "FILTER"
+    )]
     pub filter: String,
 }
 

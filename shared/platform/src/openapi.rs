@@ -9,7 +9,7 @@ use actix_web::{HttpResponse, http::header, web};
 use utoipa::{
     IntoResponses, PartialSchema, ToSchema,
     openapi::{
-        Content, OpenApi, Ref, RefOr, Response, ResponseBuilder,
+        Content, Info, OpenApi, Ref, RefOr, Response, ResponseBuilder,
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
@@ -64,6 +64,9 @@ async fn to_docs() -> HttpResponse {
 
 /// What every service's description refers to.
 fn with_shared_parts(mut api: OpenApi) -> OpenApi {
+    api.info = Info::new("Shop", env!("CARGO_PKG_VERSION"));
+    api.info.description =
+        Some("Orders, products and shipments; refusals are RFC 9457 problem documents.".to_owned());
     let components = api.components.get_or_insert_default();
     components.schemas.insert(Document::name().into_owned(), Document::schema());
     components.schemas.insert(FieldError::name().into_owned(), FieldError::schema());

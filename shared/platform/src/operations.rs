@@ -14,10 +14,7 @@ use messaging::{
 use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::{
-    Listing, Operator, PageParams, Paged, Problem,
-    openapi::Problems,
-};
+use crate::{Listing, Operator, PageParams, Paged, Problem, openapi::Problems};
 
 /// The dead letters of the services on this listener.
 pub type Kept = BTreeMap<&'static str, DeadLetters>;

@@ -87,9 +87,10 @@ impl SimLog {
         self.state().committed.get(&key).copied().unwrap_or(0)
     }
 
-    /// Commits that `group` has done everything before `offset`.
-    pub fn commit(&self, group: &str, at: &TopicPartition, offset: u64) {
-        self.state().committed.insert((group.to_owned(), at.clone()), offset);
+    /// Commits that `group` has done everything before `offset`; returns what it had committed.
+    pub fn commit(&self, group: &str, at: &TopicPartition, offset: u64) -> u64 {
+        let key = (group.to_owned(), at.clone());
+        self.state().committed.insert(key, offset).unwrap_or(0)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -245,13 +245,17 @@ impl World {
         if may { node.due().await } else { Ok(vec![]) }
     }
 
-    /// The log learns how far the service is.
-    pub fn commit_offsets(&mut self, seat: usize) {
+    /// The log learns how far the service is; `true` when that is news.
+    pub fn commit_offsets(&mut self, seat: usize) -> bool {
         let seat = &self.seats[seat];
+        let mut news = false;
         for (at, position) in &seat.positions {
-            self.log.commit(seat.name(), at, *position);
+            news |= self.log.commit(seat.name(), at, *position) != *position;
         }
-        self.trace.note(format!("{} commits offsets", seat.name()));
+        if news {
+            self.trace.note(format!("{} commits offsets", seat.name()));
+        }
+        news
     }
 
     /// The service dies: what it only remembered is gone.

@@ -46,7 +46,11 @@ pub fn price(
         errors.check("email", is_email(email), "must be an e-mail address");
     }
     let count = order.lines.len();
-    errors.check("lines", (1..=MAX_LINES).contains(&count), &format!("must be 1 to {MAX_LINES}, are {count}"));
+    errors.check(
+        "lines",
+        (1..=MAX_LINES).contains(&count),
+        &format!("must be 1 to {MAX_LINES}, are {count}"),
+    );
     let lines = price_lines(&order.lines, catalogue, &mut errors);
     let total = if errors.0.is_empty() { sum(&lines, &mut errors) } else { None };
     match total {
@@ -112,7 +116,10 @@ fn sum(lines: &[Line], errors: &mut Errors) -> Option<Money> {
         match added {
             Ok(sum) => total = Some(sum),
             Err(MoneyError::Mixed(a, b)) => {
-                errors.add(format!("lines[{i}].sku"), format!("an order has one currency; there are {a} and {b}"));
+                errors.add(
+                    format!("lines[{i}].sku"),
+                    format!("an order has one currency; there are {a} and {b}"),
+                );
                 return None;
             }
             Err(error) => {
@@ -136,9 +143,18 @@ fn check_address(address: &Address, errors: &mut Errors) {
         errors.check(&format!("shipping_address.{name}"), is_text(text), &detail);
     }
     let second = address.line2.as_ref().is_none_or(|text| text.chars().count() <= MAX_TEXT);
-    errors.check("shipping_address.line2", second, &format!("must have at most {MAX_TEXT} characters"));
-    let country = address.country.len() == 2 && COUNTRIES.split(' ').any(|code| code == address.country);
-    errors.check("shipping_address.country", country, "must be an ISO 3166-1 alpha-2 code such as DE");
+    errors.check(
+        "shipping_address.line2",
+        second,
+        &format!("must have at most {MAX_TEXT} characters"),
+    );
+    let country =
+        address.country.len() == 2 && COUNTRIES.split(' ').any(|code| code == address.country);
+    errors.check(
+        "shipping_address.country",
+        country,
+        "must be an ISO 3166-1 alpha-2 code such as DE",
+    );
 }
 
 fn is_text(text: &str) -> bool {
@@ -149,7 +165,8 @@ fn is_text(text: &str) -> bool {
 /// proves an address.
 fn is_email(text: &str) -> bool {
     let plain = |c: char| !c.is_control() && !c.is_whitespace() && !",;:<>()[]\\\"".contains(c);
-    let is_host = |host: &str| host.split('.').all(|label| !label.is_empty() && !label.contains('@'));
+    let is_host =
+        |host: &str| host.split('.').all(|label| !label.is_empty() && !label.contains('@'));
     let parts = text.split_once('@').filter(|(local, host)| !local.is_empty() && is_host(host));
     text.chars().all(plain) && text.len() <= MAX_EMAIL && parts.is_some()
 }

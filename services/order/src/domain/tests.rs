@@ -1,5 +1,4 @@
 //! Given a state, when a command comes, then this happens.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod changing;
 mod invariants;

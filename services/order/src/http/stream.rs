@@ -3,14 +3,21 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use actix_web::{HttpRequest, HttpResponse, get, web::{Bytes, Data}};
+use actix_web::{
+    HttpRequest, HttpResponse, get,
+    web::{Bytes, Data},
+};
 use kernel::OrderId;
 use messaging::app::App;
 use platform::{Problem, Segment, openapi::Problems};
 use serde_json::json;
-use tokio::sync::{Semaphore, OwnedSemaphorePermit, broadcast};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 
-use crate::{app::OrderService, domain::{Order, StatusChange}, store};
+use crate::{
+    app::OrderService,
+    domain::{Order, StatusChange},
+    store,
+};
 
 /// A comment that keeps proxies from closing a silent stream.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -54,7 +61,15 @@ pub async fn follow(
     let found = store::find(orders.ctx.database.reader(), id).await;
     let order = found.map_err(|error| platform::answer::unreadable(&error))?;
     let order = order.ok_or_else(|| Problem::not_found(format!("there is no order {id}")))?;
-    let mut follower = Follower { app: orders, id, last, changes, queue: VecDeque::new(), over: false, _permit: permit };
+    let mut follower = Follower {
+        app: orders,
+        id,
+        last,
+        changes,
+        queue: VecDeque::new(),
+        over: false,
+        _permit: permit,
+    };
     follower.read(&order);
     if follower.has_ended() {
         return Ok(HttpResponse::NoContent().finish());
@@ -69,7 +84,9 @@ pub async fn follow(
 fn last_event_id(request: &HttpRequest) -> Result<i64, Problem> {
     let Some(value) = request.headers().get("Last-Event-ID") else { return Ok(0) };
     let version = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    version.filter(|version| *version >= 0).ok_or_else(|| Problem::header("Last-Event-ID", "must be a version of the order"))
+    version
+        .filter(|version| *version >= 0)
+        .ok_or_else(|| Problem::header("Last-Event-ID", "must be a version of the order"))
 }
 
 /// One stream.

@@ -1,5 +1,4 @@
 //! The service over real HTTP, on a port of its own, with a database of its own.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod cancelling;
 mod dead_letters;

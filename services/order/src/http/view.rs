@@ -125,7 +125,9 @@ fn waiting_for(order: &Order, has_stock: bool) -> Option<WaitingFor> {
     };
     let deadline = Some(order.deadline_at);
     match order.status {
-        Status::Pending if !has_stock => wait("inventory", &["StockReserved", "StockRejected"], deadline),
+        Status::Pending if !has_stock => {
+            wait("inventory", &["StockReserved", "StockRejected"], deadline)
+        }
         Status::Pending => wait("shipping", &["ShipmentScheduled", "ShipmentRefused"], deadline),
         Status::Confirmed if order.cancellation.is_some() => {
             wait("shipping", &["ShipmentCancelled", "ShipmentDispatched"], None)

@@ -29,10 +29,16 @@ impl MigrationTrait for Orders {
         manager.create_table(orders_table()).await?;
         manager.create_table(timeline_table()).await?;
         manager.create_table(products_table()).await?;
-        for (name, column) in
-            [("orders_customer", entity::Column::CustomerId), ("orders_status", entity::Column::Status)]
-        {
-            let index = Index::create().name(name).table(entity::Entity).col(column).col(entity::Column::Id).take();
+        for (name, column) in [
+            ("orders_customer", entity::Column::CustomerId),
+            ("orders_status", entity::Column::Status),
+        ] {
+            let index = Index::create()
+                .name(name)
+                .table(entity::Entity)
+                .col(column)
+                .col(entity::Column::Id)
+                .take();
             manager.create_index(index).await?;
         }
         Ok(())

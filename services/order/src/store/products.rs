@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use events::{Event, contracts::product_changed::ProductChanged};
 use kernel::{Money, Sku};
 use messaging::{database::StoreError, service::Heard};
-use sea_orm::{Set, entity::prelude::*, sea_query::{Alias, Expr, ExprTrait as _, OnConflict}};
+use sea_orm::{
+    Set,
+    entity::prelude::*,
+    sea_query::{Alias, Expr, ExprTrait as _, OnConflict},
+};
 
 use crate::domain::Product;
 

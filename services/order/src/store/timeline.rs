@@ -53,7 +53,8 @@ pub async fn append(
     let heard = heard.iter().map(|heard| (&heard.envelope, &heard.event));
     let said = said.iter().map(|said| (&said.envelope, &said.event));
     let of_saga = |(_, event): &(&Envelope, &Event)| topics::SAGA.contains(&event.topic());
-    let rows: Vec<_> = heard.chain(said).filter(of_saga).map(|(envelope, event)| row(envelope, event)).collect();
+    let rows: Vec<_> =
+        heard.chain(said).filter(of_saga).map(|(envelope, event)| row(envelope, event)).collect();
     if rows.is_empty() {
         return Ok(());
     }
@@ -83,7 +84,8 @@ fn row(envelope: &Envelope, event: &Event) -> ActiveModel {
 /// When the database refuses.
 pub async fn of_order(db: &impl ConnectionTrait, id: OrderId) -> Result<Vec<Model>, StoreError> {
     let of_order = Entity::find().filter(Column::OrderId.eq(id.to_string()));
-    let rows = of_order.order_by_asc(Column::OccurredAt).order_by_asc(Column::EventId).all(db).await?;
+    let rows =
+        of_order.order_by_asc(Column::OccurredAt).order_by_asc(Column::EventId).all(db).await?;
     Ok(causes_first(rows))
 }
 

@@ -17,7 +17,7 @@ impl MigratorTrait for Migrator {
 /// Shipments, one row per order.
 struct CreateShipments;
 
-/// Not derived: that would be the file's name, which messaging's migration has as well.
+/// Not derived: that would be the file's name, `migration`, which every crate has.
 impl MigrationName for CreateShipments {
     fn name(&self) -> &str {
         "shipping_v1"

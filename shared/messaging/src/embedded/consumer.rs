@@ -195,11 +195,7 @@ impl EmbeddedConsumer {
         self.finish(range, result.unwrap_or_else(lost))
     }
 
-    fn finish(
-        &mut self,
-        range: Range,
-        result: Result<Vec<Record>, LogError>,
-    ) -> Option<LogEvent> {
+    fn finish(&mut self, range: Range, result: Result<Vec<Record>, LogError>) -> Option<LogEvent> {
         // The caller may have paused the partition since it was begun.
         let is_wanted = |own: &Cursor| own.id == range.partition && !own.is_paused.get();
         let turn = self.cursors.iter().position(is_wanted)?;

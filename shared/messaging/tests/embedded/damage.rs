@@ -114,7 +114,10 @@ async fn assert_only_sound_records(log: &EmbeddedLog) {
                 left -= records.len() as u64;
                 for record in &records {
                     let number: usize = text(record).parse().unwrap();
-                    assert_eq!(record.key.as_deref(), Some(format!("key {}", number % 100).as_bytes()));
+                    assert_eq!(
+                        record.key.as_deref(),
+                        Some(format!("key {}", number % 100).as_bytes())
+                    );
                 }
             }
             messaging::log::LogEvent::Error(error) => {

@@ -185,7 +185,9 @@ async fn a_tombstone_stays_a_day_and_then_goes_too() {
         let topic = topic_with(1, Cleanup::Compact);
         fixture.log.ensure_topics(&[topic]).await.unwrap();
         let tombstone = NewRecord { value: None, ..record(topic, "gone", "") };
-        fixture.append(vec![record(topic, "gone", "1"), record(topic, "kept", "2"), tombstone]).await;
+        fixture
+            .append(vec![record(topic, "gone", "1"), record(topic, "kept", "2"), tombstone])
+            .await;
         assert_eq!(fixture.maintain(1000).await, 1);
         assert_eq!(fixture.maintain(DAY_MS - 1).await, 0);
         fixture.reopen();
@@ -239,7 +241,8 @@ async fn check_compaction(fixture: &mut Fixture, mut random: StdRng, seed: u64) 
     }
     fixture.maintain(0).await;
     let kept = fixture.values(topic).await;
-    let found: BTreeMap<_, _> = kept.iter().map(|(_, key, value)| (key.clone(), value.clone())).collect();
+    let found: BTreeMap<_, _> =
+        kept.iter().map(|(_, key, value)| (key.clone(), value.clone())).collect();
     assert_eq!(found, newest, "seed {seed}");
     assert_eq!(kept.len(), newest.len(), "seed {seed}");
 }

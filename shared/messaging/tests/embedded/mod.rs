@@ -21,11 +21,8 @@ use messaging::{
 use crate::log_suite::{TestClock, by_partition, numbers, read, reader, text};
 
 /// The topic of these tests; each has a log of its own.
-static TOPIC: events::topics::Topic = events::topics::Topic {
-    name: "test.embedded",
-    partitions: 3,
-    cleanup: crate::log_suite::WEEK,
-};
+static TOPIC: events::topics::Topic =
+    events::topics::Topic { name: "test.embedded", partitions: 3, cleanup: crate::log_suite::WEEK };
 
 fn open(dir: &Path) -> EmbeddedLog {
     EmbeddedLog::open(dir, Settings::new(TestClock::ticking())).unwrap()
@@ -63,9 +60,10 @@ impl ChildTest {
 
     /// The next line that the test printed for us, until it has ended.
     fn line(&mut self) -> Option<String> {
-        self.lines.by_ref().map_while(Result::ok).find_map(|line| {
-            line.strip_prefix("> ").map(str::to_owned)
-        })
+        self.lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| line.strip_prefix("> ").map(str::to_owned))
     }
 
     fn kill(&mut self) {

@@ -53,10 +53,8 @@ impl World {
         if relays {
             self.relay(seat).await?;
         }
-        if self.seats[seat].up && works {
-            self.commit_offsets(seat);
-        }
-        Ok(was_down || works || relays)
+        let commits = self.seats[seat].up && self.commit_offsets(seat);
+        Ok(was_down || works || relays || commits)
     }
 
     async fn all_work(&self, seat: usize, limit: usize) -> Result<Work> {

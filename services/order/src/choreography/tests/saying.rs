@@ -125,11 +125,7 @@ fn a_rejected_order_is_told_with_what_there_was_too_little_of() {
         order_id,
         customer_id,
         reason: "too little stock: tea (2 wanted, 1 there)".into(),
-        shortages: vec![order_rejected::Shortage {
-            sku: "tea".into(),
-            requested: 2,
-            available: 1,
-        }],
+        shortages: vec![order_rejected::Shortage { sku: "tea".into(), requested: 2, available: 1 }],
         rejected_at: AT.0,
     };
     check(&Event::Rejected(vec![short], AT), told);
@@ -162,7 +158,8 @@ fn a_cancelled_order_is_told_with_its_cause() {
         let (order_id, customer_id) = ids();
         let (cause_name, reason) = (name.to_owned(), "so it is".to_owned());
         let cancelled_at = AT.0;
-        let told = OrderCancelled { order_id, customer_id, cause: cause_name, reason, cancelled_at };
+        let told =
+            OrderCancelled { order_id, customer_id, cause: cause_name, reason, cancelled_at };
         check(&Event::Cancelled(cause, "so it is".into(), AT), told);
     }
 }

@@ -62,8 +62,9 @@ fn an_order_carries_all_that_was_asked_for() {
 
 #[test]
 fn wrong_lines_are_named() {
+    type Row = (&'static [(&'static str, u32)], &'static [&'static str]);
     #[rustfmt::skip]
-    let table: [(&[(&str, u32)], &[&str]); 12] = [
+    let table: [Row; 12] = [
         (&[], &["lines"]),
         (&[("tea", 0)], &["lines[0].quantity"]),
         (&[("tea", 10_001)], &["lines[0].quantity"]),
@@ -115,7 +116,8 @@ fn wrong_addresses_are_named() {
 
 #[test]
 fn a_country_is_a_code_that_is_assigned() {
-    for wrong in ["", "XX", "de", "De", "DEU", "D", "Germany", "D E", " DE", "EU", "UK", "ÄÖ", "É"] {
+    for wrong in ["", "XX", "de", "De", "DEU", "D", "Germany", "D E", " DE", "EU", "UK", "ÄÖ", "É"]
+    {
         refused(to(|to| to.country = wrong.into()), &["shipping_address.country"]);
     }
     for right in ["DE", "AQ", "ZW", "AD", "GB"] {
@@ -136,7 +138,9 @@ fn an_email_address_injects_nothing() {
         refused(email(wrong), &["email"]);
     }
     let longest = format!("{}@example.org", "a".repeat(242));
-    for right in ["a@b", "ada.lovelace+tea@mail.example.org", "jörg@müller.de", "o'hara@c.ie", &longest] {
+    for right in
+        ["a@b", "ada.lovelace+tea@mail.example.org", "jörg@müller.de", "o'hara@c.ie", &longest]
+    {
         accepted(email(right));
     }
     accepted(NewOrder { email: None, ..new_order() });

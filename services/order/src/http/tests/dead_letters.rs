@@ -92,7 +92,11 @@ async fn a_record_that_breaks_the_transaction_of_a_batch_is_the_only_one_kept() 
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].key, broken);
     assert!(header(&letters[0], "dead_letter_reason").contains("orders cannot be read"));
-    shop.get(&format!("/api/v1/orders/{broken}")).await.is_problem(500, "internal-server-error", "");
+    shop.get(&format!("/api/v1/orders/{broken}")).await.is_problem(
+        500,
+        "internal-server-error",
+        "",
+    );
 }
 
 #[actix_web::test]

@@ -2,11 +2,15 @@
 
 use std::{pin::pin, sync::Arc};
 
-use events::Codec;
+use events::{Codec, trace::TraceContext};
 use futures::{FutureExt as _, poll};
-use messaging::app::Databases;
+use kernel::Clock as _;
+use messaging::{app::Databases, executor::RequestError};
 
-use crate::testing::{HandClock, events::*, shop::*};
+use crate::{
+    domain::{Change, Command},
+    testing::{HandClock, events::*, shop::*},
+};
 
 const TABLES: [&str; 5] = ["orders", "outbox", "idempotency_keys", "deadlines", "timeline"];
 
@@ -56,6 +60,20 @@ async fn orders_are_not_taken_while_their_events_cannot_be_written() {
 }
 
 #[actix_web::test]
+async fn an_overloaded_service_says_when_to_come_back_and_still_answers_queries() {
+    let shop = Shop::open().await;
+    let id = shop.placed().await;
+    shop.app.executor.load().set_overloaded(true);
+    for answer in [shop.place("k", &tea()).await, shop.cancel(&id).await] {
+        answer.is_problem(503, "service-unavailable", "");
+        assert_eq!(answer.retry_after.as_deref(), Some("1"));
+    }
+    assert_eq!(shop.show(&id).await["status"], "PENDING");
+    shop.app.executor.load().set_overloaded(false);
+    shop.place("k", &tea()).await.with(201);
+}
+
+#[actix_web::test]
 async fn a_query_that_fails_is_a_problem_document() {
     let shop = Shop::open().await;
     let id = shop.placed().await;
@@ -84,6 +102,25 @@ async fn an_event_that_can_not_even_be_kept_is_not_lost() {
     }
     let kept = shop.outbox().await;
     assert_eq!(kept.last().unwrap().1.topic, "shop.order.dead-letters");
+}
+
+#[actix_web::test]
+async fn a_request_behind_a_batch_that_cannot_be_done_is_told_to_come_back_and_is_not_done_later() {
+    let shop = Shop::open().await;
+    let (stuck, id) = (shop.placed().await, shop.placed().await);
+    shop.sql("ALTER TABLE outbox RENAME TO away").await;
+    let mut hearing = pin!(shop.hear(shipment_scheduled(&stuck), None));
+    assert!(poll!(&mut hearing).is_pending());
+    tokio::time::pause();
+    let cancel = Command::Change(id.parse().unwrap(), Change::Cancel(None), shop.clock.now());
+    let trace = TraceContext::root(shop.clock.new_id());
+    let answer = shop.app.executor.request(cancel, None, trace).await;
+    assert!(matches!(answer, Err(RequestError::Overloaded(_))), "{answer:?}");
+    tokio::time::resume();
+    shop.sql("ALTER TABLE away RENAME TO outbox").await;
+    hearing.await;
+    shop.hear(stock_reserved(&id), None).await;
+    assert_eq!(shop.show(&id).await["status"], "PENDING");
 }
 
 #[actix_web::test]

@@ -1,6 +1,6 @@
 //! The whole service at work: records come from a log, events go to it, deadlines fire.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use events::{Codec, Envelope, Event, codec::Decoded, topics};
 use messaging::{
@@ -23,26 +23,36 @@ async fn open() -> (Shop, EmbeddedLog) {
     (shop, log)
 }
 
-/// What the log has said on `topic`, from the beginning.
-async fn read(log: &EmbeddedLog, topic: &str) -> Box<dyn Consumer> {
-    log.assign(&log.first_positions(&[topic]).await.unwrap()).await.unwrap()
+/// What the log has on one topic, record by record.
+struct Reader {
+    consumer: Box<dyn Consumer>,
+    waiting: VecDeque<Record>,
 }
 
-async fn next(consumer: &mut dyn Consumer) -> Record {
-    loop {
-        if let LogEvent::Records(_, mut records) = consumer.next().await {
-            assert_eq!(records.len(), 1);
-            return records.remove(0);
+impl Reader {
+    async fn of(log: &EmbeddedLog, topic: &str) -> Self {
+        let first = log.first_positions(&[topic]).await.unwrap();
+        Self { consumer: log.assign(&first).await.unwrap(), waiting: VecDeque::new() }
+    }
+
+    async fn record(&mut self) -> Record {
+        loop {
+            if let Some(record) = self.waiting.pop_front() {
+                return record;
+            }
+            if let LogEvent::Records(_, records) = self.consumer.next().await {
+                self.waiting.extend(records);
+            }
         }
     }
-}
 
-async fn next_event(consumer: &mut dyn Consumer) -> (Envelope, Event) {
-    let record = next(consumer).await;
-    let envelope = Envelope::from_headers(|name| record.header(name)).unwrap();
-    match Codec::fixed().decode(&record.value.unwrap()).await.unwrap() {
-        Decoded::Event(event) => (envelope, event),
-        Decoded::Unknown(name) => panic!("{name}"),
+    async fn event(&mut self) -> (Envelope, Event) {
+        let record = self.record().await;
+        let envelope = Envelope::from_headers(|name| record.header(name)).unwrap();
+        match Codec::fixed().decode(&record.value.unwrap()).await.unwrap() {
+            Decoded::Event(event) => (envelope, event),
+            Decoded::Unknown(name) => panic!("{name}"),
+        }
     }
 }
 
@@ -54,22 +64,22 @@ async fn append(shop: &Shop, log: &EmbeddedLog, event: impl Into<Event>, cause: 
 #[actix_web::test]
 async fn a_saga_runs_through_the_log() {
     let (shop, log) = open().await;
-    let mut orders = read(&log, "shop.orders").await;
+    let mut orders = Reader::of(&log, "shop.orders").await;
     let id = shop.placed().await;
     let mut live = shop.follow(&id, Some("1")).await;
-    let (placed, event) = next_event(&mut *orders).await;
+    let (placed, event) = orders.event().await;
     assert_eq!((event.name(), event.key()), ("OrderPlaced", id.as_str()));
     assert_eq!((placed.kind.as_str(), placed.service.as_str()), ("OrderPlaced", "order"));
     append(&shop, &log, stock_reserved(&id), &placed).await;
     append(&shop, &log, shipment_scheduled(&id), &placed).await;
     assert_eq!(live.status_change().await, (2, "CONFIRMED".into()));
-    let (confirmed, event) = next_event(&mut *orders).await;
+    let (confirmed, event) = orders.event().await;
     assert_eq!(event.name(), "OrderConfirmed");
     append(&shop, &log, shipment_dispatched(&id), &confirmed).await;
     append(&shop, &log, shipment_delivered(&id), &confirmed).await;
     assert_eq!(live.status_change().await, (3, "SHIPPED".into()));
     assert_eq!(live.status_change().await, (4, "DELIVERED".into()));
-    let (_, event) = next_event(&mut *orders).await;
+    let (_, event) = orders.event().await;
     assert_eq!(event.name(), "OrderCompleted");
     shop.close().await;
 }
@@ -77,15 +87,15 @@ async fn a_saga_runs_through_the_log() {
 #[actix_web::test]
 async fn a_deadline_fires_when_the_clock_reaches_it() {
     let (shop, log) = open().await;
-    let mut orders = read(&log, "shop.orders").await;
+    let mut orders = Reader::of(&log, "shop.orders").await;
     let id = shop.placed().await;
     let live = shop.follow(&id, Some("1")).await;
     shop.clock.advance(Duration::from_secs(15 * 60));
     shop.app.ctx.database.signals.deadlines.notify_one();
     let sent = live.rest().await;
     assert_eq!(sent[0].data["status"], "CANCELLED");
-    assert_eq!(next_event(&mut *orders).await.1.name(), "OrderPlaced");
-    let (_, Event::OrderCancelled(cancelled)) = next_event(&mut *orders).await else { panic!() };
+    assert_eq!(orders.event().await.1.name(), "OrderPlaced");
+    let (_, Event::OrderCancelled(cancelled)) = orders.event().await else { panic!() };
     assert_eq!((cancelled.order_id.as_str(), cancelled.cause.as_str()), (&*id, "time-out"));
     shop.close().await;
 }
@@ -95,14 +105,14 @@ async fn a_record_that_cannot_be_decoded_reaches_the_dead_letters_and_the_saga_g
     let (shop, log) = open().await;
     let id = shop.placed().await;
     let live = shop.follow(&id, Some("1")).await;
-    let mut letters = read(&log, "shop.order.dead-letters").await;
+    let mut letters = Reader::of(&log, "shop.order.dead-letters").await;
     let mut rubbish = outgoing(&*shop.clock, &stock_reserved(&id), None);
     rubbish.value = Some(vec![0, 0, 0, 0, 99].into());
     let good = outgoing(&*shop.clock, &stock_rejected(&id), None);
     let producer = log.producer(None).await.unwrap();
     producer.append(vec![rubbish.clone(), good]).await.unwrap();
     assert_eq!(live.rest().await[0].data["status"], "REJECTED");
-    let letter = next(&mut *letters).await;
+    let letter = letters.record().await;
     assert_eq!((letter.key.as_ref(), &letter.value), (Some(&rubbish.key), &rubbish.value));
     assert!(rubbish.headers.iter().all(|header| letter.headers.contains(header)));
     shop.close().await;
