@@ -15,10 +15,9 @@ use messaging::{
     log::EventLog,
     outbox, pipeline,
     record::{NewRecord, Record, TopicPartition},
-    service::Stamp,
 };
-use sea_orm::{EntityTrait, QuerySelect};
-use testkit::VirtualClock;
+use sea_orm::{EntityTrait, QueryOrder};
+use testkit::{TempDatabases, VirtualClock};
 
 use crate::{
     app::{Config, Inventory, build},
@@ -60,12 +59,13 @@ impl Bench {
         Self { app: build(Config::default(), &platform).await.unwrap(), clock, log }
     }
 
-    pub async fn in_memory() -> Self {
-        Self::new(Databases::InMemory).await
-    }
-
-    pub fn stamp(&self) -> Stamp {
-        self.app.ctx.stamp()
+    /// On the PostgreSQL server of the tests, or else in memory.
+    pub async fn temporary() -> Self {
+        Self::new(match TempDatabases::new() {
+            server @ TempDatabases::Postgres(..) => server.databases(),
+            TempDatabases::Sqlite(_) => Databases::InMemory,
+        })
+        .await
     }
 
     /// One transaction.
@@ -161,7 +161,8 @@ impl Bench {
     }
 
     pub async fn reservations(&self) -> Vec<reservation::Model> {
-        reservation::Entity::find().all(self.app.ctx.database.reader()).await.unwrap()
+        let by_order = reservation::Entity::find().order_by_asc(reservation::Column::OrderId);
+        by_order.all(self.app.ctx.database.reader()).await.unwrap()
     }
 
     /// Asserts I5 over all that is stored.
@@ -174,7 +175,7 @@ impl Bench {
             lines.into_iter().for_each(|(sku, n)| *held.entry(sku).or_default() += n);
         }
         let mut counted = BTreeMap::<String, i64>::new();
-        for row in movement::Entity::find().limit(None).all(db).await.unwrap() {
+        for row in movement::Entity::find().all(db).await.unwrap() {
             *counted.entry(row.sku).or_default() += row.delta;
         }
         for row in stock::Entity::find().all(db).await.unwrap() {

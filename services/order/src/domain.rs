@@ -82,7 +82,6 @@ pub struct Line {
 
 /// Where an order goes to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Address {
     /// The recipient.
     #[schema(example = "Ada Lovelace")]

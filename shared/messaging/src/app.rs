@@ -35,8 +35,13 @@ pub enum Databases {
     Sqlite(PathBuf),
     /// One SQLite database each in memory.
     InMemory,
-    /// One PostgreSQL database each, named after the service, at this URL without a database.
-    Postgres(String),
+    /// One PostgreSQL database each, named `<prefix><service>`.
+    Postgres {
+        /// The server's URL, without a database.
+        server: String,
+        /// Keeps suites apart that share a server, such as `shop_`.
+        prefix: String,
+    },
 }
 
 impl Databases {
@@ -48,7 +53,9 @@ impl Databases {
         match self {
             Self::Sqlite(dir) => Database::sqlite::<M>(dir, service).await,
             Self::InMemory => Database::in_memory::<M>().await,
-            Self::Postgres(url) => Database::postgres::<M>(&format!("{url}/{service}")).await,
+            Self::Postgres { server, prefix } => {
+                Database::postgres::<M>(server, &format!("{prefix}{service}")).await
+            }
         }
     }
 }

@@ -43,7 +43,11 @@ impl<S: Service> Supervisor<S> {
         let mut backoff = Backoff::default();
         let topics: Vec<_> = self.ctx.service.topics().iter().map(|topic| topic.name).collect();
         while !*self.stop.borrow() {
-            match self.log.subscribe(S::NAME, &topics).await {
+            let joined = tokio::select! {
+                joined = self.log.subscribe(S::NAME, &topics) => joined,
+                _ = self.stop.changed() => return,
+            };
+            match joined {
                 Ok(consumer) => {
                     backoff.reset();
                     Loop::new(&self, consumer).run(&mut self.stop.clone()).await;

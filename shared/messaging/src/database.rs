@@ -3,8 +3,9 @@
 use std::{path::Path, time::Duration};
 
 use sea_orm::{
-    ConnectOptions, Database as Orm, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait, sqlx,
+    ConnectOptions, ConnectionTrait as _, Database as Orm, DatabaseConnection, DatabaseTransaction,
+    DbBackend, DbErr, RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    sqlx,
 };
 use sea_orm_migration::MigratorTrait;
 
@@ -18,6 +19,10 @@ const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 10;
 /// Transactions at once, per replica.
 const POSTGRES_WRITERS: usize = 4;
+/// The longest a statement may take.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Held while a replica migrates; the number is the word "shop".
+const MIGRATION_LOCK: &str = "SELECT pg_advisory_lock(1936224112)";
 
 /// One service's database, and the signals that its commits give.
 #[derive(Clone)]
@@ -83,15 +88,21 @@ impl Database {
         Ok(Self { reader: writer.clone(), writer, signals: Signals::default() })
     }
 
-    /// Connects to PostgreSQL and brings the database up to date.
+    /// Opens (or creates) the database `name` on the PostgreSQL server at `server`, a URL without
+    /// a database, and brings it up to date. Replicas that start at once take turns.
     ///
     /// # Errors
-    /// When the server cannot be reached or a migration fails.
-    pub async fn postgres<M: MigratorTrait>(url: &str) -> Result<Self, DbErr> {
-        let mut options = ConnectOptions::new(url);
-        options.max_connections(POSTGRES_CONNECTIONS).sqlx_logging(false);
-        let writer = Orm::connect(options).await?;
-        M::up(&writer, None).await?;
+    /// When the server cannot be reached, refuses, or a migration fails.
+    pub async fn postgres<M: MigratorTrait>(server: &str, name: &str) -> Result<Self, DbErr> {
+        create_database(server, name).await?;
+        let url = format!("{}/{name}", server.trim_end_matches('/'));
+        let turn = Orm::connect(postgres_options(&url, 1)).await?;
+        turn.execute_unprepared(MIGRATION_LOCK).await?;
+        let writer = Orm::connect(postgres_options(&url, POSTGRES_CONNECTIONS)).await?;
+        let migrated = M::up(&writer, None).await;
+        // Closing the connection gives up the lock, also after an error.
+        turn.close().await?;
+        migrated?;
         Ok(Self { reader: writer.clone(), writer, signals: Signals::default() })
     }
 
@@ -141,6 +152,8 @@ impl Database {
 fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options.max_connections(connections).min_connections(1).sqlx_logging(false);
+    // A file in process cannot hang up: asking before each statement would double its cost.
+    options.test_before_acquire(false);
     options.map_sqlx_sqlite_opts(|options| {
         options
             .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
@@ -148,6 +161,38 @@ fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
             .busy_timeout(BUSY_TIMEOUT)
     });
     options
+}
+
+fn postgres_options(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(connections).sqlx_logging(false).statement_timeout(STATEMENT_TIMEOUT);
+    options.set_application_name("shop");
+    options
+}
+
+/// Creates the database unless it is there; another replica may be doing the same.
+async fn create_database(server: &str, name: &str) -> Result<(), DbErr> {
+    const DUPLICATE_DATABASE: &str = "42P04";
+    // Two at once collide in the catalogue's own index before they see each other.
+    const UNIQUE_VIOLATION: &str = "23505";
+    let url = format!("{}/postgres", server.trim_end_matches('/'));
+    let connection = Orm::connect(postgres_options(&url, 1)).await?;
+    let created = connection.execute_unprepared(&format!("CREATE DATABASE \"{name}\"")).await;
+    connection.close().await?;
+    match created {
+        Err(error) if !has_code(&error, &[DUPLICATE_DATABASE, UNIQUE_VIOLATION]) => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn has_code(error: &DbErr, codes: &[&str]) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+        error
+    else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| codes.contains(&&*code))
 }
 
 /// PostgreSQL's classes for connection, resource, conflict and shutdown trouble.

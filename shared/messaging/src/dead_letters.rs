@@ -20,7 +20,7 @@ const TOPIC: &str = "dead_letter_topic";
 const PARTITION: &str = "dead_letter_partition";
 const OFFSET: &str = "dead_letter_offset";
 const TIME: &str = "dead_letter_time";
-/// The original key where the outbox's text column cannot hold it: absent or not UTF-8.
+/// The original key where the outbox's text column cannot hold it: absent, or no such text.
 const KEY: &str = "dead_letter_key";
 const NO_KEY: &str = "dead_letter_no_key";
 const PREFIX_OF_OURS: &str = "dead_letter_";
@@ -45,14 +45,12 @@ pub fn outgoing(service: &str, record: &Record, reason: &str, now: Timestamp) ->
     headers.push(text(TIME, now.to_string()));
     match &record.key {
         None => headers.push(text(NO_KEY, "true".to_owned())),
-        Some(key) if std::str::from_utf8(key).is_err() => {
-            headers.push((KEY.to_owned(), key.clone()))
-        }
+        Some(key) if !is_storable(key) => headers.push((KEY.to_owned(), key.clone())),
         Some(_) => {}
     }
     Outgoing {
         id: place(record),
-        kind: record.header("ce_type").unwrap_or("unknown").to_owned(),
+        kind: record.header("ce_type").unwrap_or("unknown").replace('\0', "\u{fffd}"),
         record: NewRecord {
             topic: format!("{PREFIX}{service}.dead-letters"),
             key: record.key.clone().unwrap_or_default(),
@@ -60,6 +58,11 @@ pub fn outgoing(service: &str, record: &Record, reason: &str, now: Timestamp) ->
             headers,
         },
     }
+}
+
+/// Whether a text column can hold it: PostgreSQL's cannot hold NUL.
+fn is_storable(key: &Bytes) -> bool {
+    std::str::from_utf8(key).is_ok_and(|key| !key.contains('\0'))
 }
 
 fn without_ours(headers: &Headers) -> Headers {

@@ -21,7 +21,6 @@ mod upkeep;
 mod writer;
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
 use std::{

@@ -256,7 +256,7 @@ impl<S: Service> Group<S> {
                 }
                 Err(error) => {
                     tracing::warn!(service = S::NAME, %error, "a batch failed, handling it one by one");
-                    let answers = one_by_one(ctx, self.batch).await;
+                    let answers = one_by_one(ctx, self.batch, &self.replies).await;
                     self.batch = Batch::default();
                     send::<S>(self.replies, answers);
                     self.done.into_iter().for_each(tell);
@@ -345,6 +345,7 @@ fn announce<S: Service>(ctx: &Context<S>, outcome: &Outcome<S>) {
 async fn one_by_one<S: Service>(
     ctx: &Context<S>,
     batch: Batch<S>,
+    replies: &[Reply<S>],
 ) -> Vec<Result<S::Reply, RequestError<Refusal<S>>>> {
     for item in batch.items {
         let record = item.record().clone();
@@ -360,7 +361,11 @@ async fn one_by_one<S: Service>(
     }
     report(persist(ctx, &Batch { relayed: batch.relayed, ..Batch::default() }).await);
     let mut answers = Vec::with_capacity(batch.requests.len());
-    for request in batch.requests {
+    for (request, reply) in batch.requests.into_iter().zip(replies) {
+        if reply.is_closed() {
+            answers.push(Err(stopping()));
+            continue;
+        }
         let alone = Batch { requests: vec![request], ..Batch::default() };
         answers.push(match persist(ctx, &alone).await {
             Ok(mut outcome) => outcome.answers.pop().map_or_else(|| Err(stopping()), from_answer),

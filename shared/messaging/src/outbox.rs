@@ -52,6 +52,10 @@ pub struct Outgoing {
     pub record: NewRecord,
 }
 
+/// Rows in one statement: of seven parameters each, and SQLite takes 32,766. Only orders with
+/// thousands of different products in one batch need a second statement.
+const ROWS_PER_STATEMENT: usize = 4000;
+
 /// Appends `outgoing` in its order, in one statement. Call it after the aggregates were saved:
 /// their row locks make the positions of one aggregate grow in the order of its commits.
 ///
@@ -62,20 +66,21 @@ pub async fn append(
     outgoing: Vec<Outgoing>,
     now: Timestamp,
 ) -> Result<(), DbErr> {
-    if outgoing.is_empty() {
-        return Ok(());
-    }
     let rows = outgoing.into_iter().map(|Outgoing { id, kind, record }| ActiveModel {
         id: Set(id),
         aggregatetype: Set(record.topic.strip_prefix(PREFIX).unwrap_or(&record.topic).to_owned()),
-        aggregateid: Set(String::from_utf8_lossy(&record.key).into_owned()),
+        aggregateid: Set(String::from_utf8_lossy(&record.key).replace('\0', "\u{fffd}")),
         r#type: Set(kind),
         payload: Set(record.value.map(Vec::from)),
         headers: Set(headers_to_json(&record.headers)),
         created_at: Set(now.0),
         ..Default::default()
     });
-    Entity::insert_many(rows).exec_without_returning(tx).await?;
+    let mut rows = rows.peekable();
+    while rows.peek().is_some() {
+        let some = rows.by_ref().take(ROWS_PER_STATEMENT);
+        Entity::insert_many(some).exec_without_returning(tx).await?;
+    }
     Ok(())
 }
 

@@ -26,7 +26,7 @@ const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(60);
 /// Rows deleted in one transaction, so that no writer waits for long.
 const HOUSEKEEPING_LIMIT: u64 = 1000;
 
-/// A service at work. Dropping it stops nothing; call [`Running::stop`].
+/// A service at work. [`Running::stop`] ends it in order; dropping it ends it where it is.
 pub struct Running<S: Service> {
     /// Gives work to the service's transactions.
     pub executor: Executor<S>,

@@ -14,7 +14,7 @@ use events::Envelope;
 use kernel::OrderId;
 use sea_orm::DatabaseConnection;
 
-pub use snapshot::Snapshot;
+pub use snapshot::{Camera, Snapshot, tables};
 
 /// The databases of a shop.
 #[derive(Clone)]

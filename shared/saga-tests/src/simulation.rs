@@ -134,6 +134,7 @@ impl Life<'_> {
 
     fn lose(&mut self, seat: usize, at: &TopicPartition, record: Arc<Record>) {
         self.world.skip(seat, at, record.offset);
+        self.world.tally("lost", 1);
         self.lost.push((seat, record));
     }
 
@@ -214,7 +215,7 @@ impl Life<'_> {
         self.world.settle(usize::MAX).await?;
         self.world.check().await?;
         self.world.replay_everything().await?;
-        self.note_end().await
+        self.world.note_end().await
     }
 
     /// The deadline ends what was lost; then an operator sends it again, and it does nothing.
@@ -226,14 +227,6 @@ impl Life<'_> {
             self.world.redeliver(seat, vec![record]).await?;
         }
         self.world.settle(usize::MAX).await
-    }
-
-    async fn note_end(&mut self) -> Result<()> {
-        let end = self.world.checker.snapshot().await?;
-        for row in end.rows() {
-            self.world.trace.note(row.to_owned());
-        }
-        Ok(())
     }
 }
 

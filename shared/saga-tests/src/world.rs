@@ -1,16 +1,15 @@
 //! The services, the log and the clock of one simulation, and every step that can be taken.
 
+mod build;
 mod drive;
 mod inspect;
 
 use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
 use anyhow::{Result, bail};
-use events::Codec;
 use inventory_service::app::Inventory;
 use kernel::Clock as _;
 use messaging::{
-    app::{Databases, Platform},
     gate,
     record::{Position, Record, TopicPartition},
 };
@@ -19,8 +18,8 @@ use shipping_service::app::Shipping;
 use testkit::{AppendFault, FaultyProducer, VirtualClock};
 
 use crate::{
-    checker::{Checker, Expected},
-    faults::{self, Fault, Plan, Point},
+    checker::{Camera, Checker, Expected},
+    faults::{Fault, Plan, Point},
     log::SimLog,
     node::{Done, Member, Node, Ticket, Work},
     requests::Asked,
@@ -53,6 +52,8 @@ pub struct World {
     pub faults: Plan,
     /// What was done.
     pub trace: Trace,
+    /// How often what happened.
+    pub tally: BTreeMap<String, usize>,
     pub(crate) asked: BTreeMap<(&'static str, Ticket), Asked>,
     pub(crate) wishes: Vec<Pending>,
 }
@@ -69,13 +70,10 @@ pub struct Seat {
     sent: Vec<i64>,
     /// Where its topics ended when it started; deadlines wait until it has committed them.
     gate: Vec<Position>,
+    camera: Camera,
 }
 
 impl Seat {
-    fn new(node: Rc<dyn Node>) -> Self {
-        Self { node, up: true, positions: BTreeMap::new(), sent: vec![], gate: vec![] }
-    }
-
     /// The service's name.
     pub fn name(&self) -> &'static str {
         self.node.name()
@@ -87,48 +85,6 @@ impl Seat {
 }
 
 impl World {
-    /// A world in which nothing has happened. All of `seed`'s ids are the same each time.
-    ///
-    /// # Errors
-    /// When a database cannot be made.
-    pub async fn new(seed: u64) -> Result<Self> {
-        let clock = Arc::new(VirtualClock::new(seed));
-        let log = SimLog::new(clock.clone());
-        let platform = Platform {
-            log: Arc::new(log.clone()),
-            codec: Arc::new(Codec::fixed()),
-            clock: clock.clone(),
-            databases: Databases::InMemory,
-        };
-        let order = order_service::Config { patience: PATIENCE };
-        let order = Rc::new(Member::new(order_service::build(order, &platform).await?));
-        let inventory = inventory_service::app::build(Default::default(), &platform).await?;
-        let inventory = Rc::new(Member::new(inventory));
-        let shipping = shipping_service::app::build(Default::default(), &platform).await?;
-        let shipping = Rc::new(Member::new(shipping));
-        let nodes: [Rc<dyn Node>; 3] = [order.clone(), inventory.clone(), shipping.clone()];
-        let database = |node: &dyn Node| node.database().reader().clone();
-        let checker = Checker {
-            order: database(&*order),
-            inventory: database(&*inventory),
-            shipping: database(&*shipping),
-        };
-        Ok(Self {
-            clock,
-            log,
-            order,
-            inventory,
-            shipping,
-            seats: nodes.map(Seat::new).into(),
-            checker,
-            expected: Expected::default(),
-            faults: faults::none(),
-            trace: Trace::default(),
-            asked: BTreeMap::new(),
-            wishes: Vec::new(),
-        })
-    }
-
     /// Where `service` sits.
     ///
     /// # Panics
@@ -155,7 +111,7 @@ impl World {
     /// When an invariant breaks, or a batch fails.
     pub async fn transact(&mut self, seat: usize, work: Work) -> Result<()> {
         let name = self.seats[seat].name();
-        let fault = (self.faults)(Point::Transaction(name));
+        let fault = self.fault(Point::Transaction(name));
         let node = self.seats[seat].node.clone();
         if fault == Fault::CrashBefore {
             node.transact(&work, false).await?;
@@ -165,6 +121,8 @@ impl World {
         }
         let done = node.transact(&work, true).await?;
         self.note_transaction(name, &work, &format!("says {}, {fault:?}", done.said));
+        self.tally("duplicates", done.duplicates);
+        self.tally("expired", work.due.len());
         self.committed(name, &done)?;
         self.check_stock(name).await?;
         match fault {
@@ -182,9 +140,9 @@ impl World {
     async fn repeat(&mut self, seat: usize, work: &Work) -> Result<()> {
         self.purge_inbox(seat).await?;
         let node = self.seats[seat].node.clone();
-        let before = self.checker.snapshot().await?;
+        let before = self.seats[seat].camera.snapshot().await?;
         let again = node.transact(work, true).await?;
-        let changes = self.checker.snapshot().await?.differences(&before);
+        let changes = self.seats[seat].camera.snapshot().await?.differences(&before);
         if again.said > 0 || !changes.is_empty() {
             bail!("I4: {} did it again: said {}, {changes:?}", node.name(), again.said);
         }
@@ -209,7 +167,7 @@ impl World {
     /// When the outbox cannot be read.
     pub async fn relay(&mut self, seat: usize) -> Result<()> {
         let (node, sent) = (self.seats[seat].node.clone(), self.seats[seat].sent.clone());
-        let fault = (self.faults)(Point::Append(node.name()));
+        let fault = self.fault(Point::Append(node.name()));
         self.trace.note(format!("{} relays, {fault:?}", node.name()));
         if fault == Fault::CrashBefore {
             self.crash(seat);
@@ -241,6 +199,9 @@ impl World {
     pub async fn due(&self, seat: usize) -> Result<Vec<String>> {
         let Seat { node, gate, .. } = &self.seats[seat];
         let topics = node.topics();
+        if self.log.is_away() {
+            return Ok(vec![]);
+        }
         let may = gate::has_reached(&self.log, node.name(), &topics, gate).await?;
         if may { node.due().await } else { Ok(vec![]) }
     }
@@ -313,6 +274,19 @@ impl World {
         let partitions = SimLog::partitions(&self.seats[seat].node.topics());
         let end = |at: TopicPartition| Position { offset: self.log.end(&at), at };
         self.seats[seat].gate = partitions.into_iter().map(end).collect();
+    }
+
+    fn fault(&mut self, point: Point) -> Fault {
+        let fault = (self.faults)(point);
+        if fault != Fault::None {
+            self.tally(&format!("{fault:?}"), 1);
+        }
+        fault
+    }
+
+    /// Counts what happens.
+    pub fn tally(&mut self, what: &str, count: usize) {
+        *self.tally.entry(what.to_owned()).or_default() += count;
     }
 
     fn note_transaction(&mut self, name: &str, work: &Work, end: &str) {

@@ -23,10 +23,21 @@ struct State {
     random: Random,
 }
 
+impl State {
+    fn new(seed: u64) -> Self {
+        Self { now: START, ids: 0, random: Random::new(seed) }
+    }
+}
+
 impl VirtualClock {
     /// A clock that stands at [`START`].
     pub fn new(seed: u64) -> Self {
-        Self(Mutex::new(State { now: START, ids: 0, random: Random::new(seed) }))
+        Self(Mutex::new(State::new(seed)))
+    }
+
+    /// Back to [`START`], with the ids of `seed`.
+    pub fn restart(&self, seed: u64) {
+        *self.state() = State::new(seed);
     }
 
     /// Moves the clock forward.

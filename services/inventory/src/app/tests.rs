@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use events::{Event as Contract, topics};
@@ -13,7 +11,7 @@ use messaging::{
     log::{EventLog, LogEvent},
 };
 use sea_orm::EntityTrait;
-use testkit::TempDatabases;
+use testkit::{Random, TempDatabases};
 
 use crate::{
     domain::{Reservation, Stock},
@@ -25,7 +23,7 @@ use crate::{
 };
 
 async fn stocked(pairs: &[(&str, i64)]) -> Bench {
-    let bench = Bench::in_memory().await;
+    let bench = Bench::temporary().await;
     bench.stock(pairs).await;
     bench.relay().await;
     bench
@@ -233,6 +231,39 @@ async fn of_a_thousand_orders_at_once_for_the_last_hundred_pieces_a_hundred_get_
 async fn of_a_thousand_orders_for_the_last_hundred_pieces_a_hundred_get_one_on_disk() {
     let disk = TempDatabases::new();
     a_thousand_orders_for_a_hundred_pieces(disk.databases()).await;
+}
+
+#[actix_web::test]
+async fn orders_for_the_same_products_in_every_order_end_with_nothing_held() {
+    const NAMES: [&str; 6] = ["bowl", "cup", "jug", "lid", "pot", "tea"];
+    const ORDERS: u128 = 600;
+    let disk = TempDatabases::new();
+    let bench = Bench::new(disk.databases()).await;
+    bench.stock(&NAMES.map(|name| (name, 250))).await;
+    let producer = bench.log.producer(None).await.unwrap();
+    let random = &mut Random::new(7);
+    let lines = |random: &mut Random| -> Vec<_> {
+        let some: BTreeSet<_> = (0..4).filter_map(|_| random.pick(&NAMES)).collect();
+        some.into_iter().rev().map(|name| (*name, 1)).collect()
+    };
+    let orders = (1..=ORDERS).map(|n| bench.outgoing(&placed(n, &lines(random)).into()));
+    producer.append(orders.collect()).await.unwrap();
+
+    let running = bench.app.start();
+    let answers = records_of(&bench, topics::INVENTORY.name, 600).await;
+    let reserved = answers.iter().filter(|event| matches!(event, Contract::StockReserved(_)));
+    let reserved = reserved.count();
+    let ends = (1..=ORDERS).map(|n| if n % 2 == 0 { cancelled(n) } else { dispatched(n) });
+    producer.append(ends.map(|end| bench.outgoing(&end)).collect()).await.unwrap();
+    let answers = records_of(&bench, topics::INVENTORY.name, 600 + reserved).await;
+    running.stop().await;
+
+    assert_eq!(answers.len(), 600 + reserved);
+    assert!((250..600).contains(&reserved), "{reserved} of them got what they wanted");
+    for name in NAMES {
+        assert_eq!(counted(&bench, name).await.1, 0);
+    }
+    bench.assert_conserved().await;
 }
 
 #[tokio::test]

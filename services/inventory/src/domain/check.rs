@@ -88,7 +88,8 @@ fn is_http_url(text: &str) -> bool {
     let rest = text.split_once("://").filter(|(scheme, _)| {
         scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http")
     });
-    let has_host = rest.is_some_and(|(_, rest)| !rest.is_empty() && !rest.starts_with(['/', '?', '#']));
+    let has_host =
+        rest.is_some_and(|(_, rest)| !rest.is_empty() && !rest.starts_with(['/', '?', '#']));
     let plain = !text.chars().any(|c| c.is_control() || c.is_whitespace());
     has_host && plain && text.chars().count() <= MAX_IMAGE_URL
 }

@@ -1,11 +1,10 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 mod catalogue;
 mod products;
 mod stock;
 
 use std::{net::TcpListener, sync::Arc};
 
+use futures::future::LocalBoxFuture;
 use messaging::log::EventLog;
 use platform::{
     OperatorToken,
@@ -22,6 +21,8 @@ struct Served {
     bench: Bench,
     url: String,
     client: Client,
+    /// Stops the actors; dropping it would stop the writers.
+    _stop: Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>,
 }
 
 /// What came back.
@@ -36,19 +37,18 @@ async fn serve() -> Served {
 }
 
 async fn serve_with(token: Option<&str>) -> Served {
-    let bench = Bench::in_memory().await;
+    let bench = Bench::temporary().await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let inventory: Arc<dyn Hosted> = host::host(bench.app.clone(), routes);
     let log: Arc<dyn EventLog> = Arc::new(bench.log.clone());
     let token = OperatorToken::new(token).unwrap();
     let nothing: host::Extra = Arc::new(|_| ());
-    let server = host::serve(listener, &[inventory.clone()], &log, token, nothing).unwrap();
+    let server =
+        host::serve(listener, std::slice::from_ref(&inventory), &log, token, nothing).unwrap();
     actix_web::rt::spawn(server);
-    // It runs until the test's system ends.
-    drop(inventory.start());
     let client = Client::builder().no_proxy().build().unwrap();
-    Served { bench, url, client }
+    Served { bench, url, client, _stop: inventory.start() }
 }
 
 impl Served {
@@ -104,7 +104,36 @@ fn tea() -> Value {
 fn with(base: Value, fields: Value) -> Value {
     let (Value::Object(mut all), Value::Object(fields)) = (base, fields) else { panic!() };
     for (name, value) in fields {
-        if value.is_null() { all.remove(&name) } else { all.insert(name, value) };
+        if value.is_null() {
+            all.remove(&name)
+        } else {
+            all.insert(name, value)
+        };
     }
     Value::Object(all)
+}
+
+#[actix_web::test]
+async fn all_calls_are_described() {
+    let shop = serve().await;
+    let call = shop.client.get(format!("{}/api/openapi.json", shop.url));
+    let api = send(call).await.body;
+    for (path, method) in [
+        ("/api/v1/products", "get"),
+        ("/api/v1/products/{sku}", "get"),
+        ("/api/v1/products/{sku}", "put"),
+        ("/api/v1/products/{sku}/stock", "post"),
+    ] {
+        let described = &api["paths"][path][method];
+        assert_eq!(described["tags"], json!(["inventory"]), "{method} {path}");
+        let parameters = described["parameters"].as_array().unwrap();
+        assert!(
+            parameters.iter().all(|parameter| parameter["schema"].is_object()),
+            "{parameters:?}"
+        );
+    }
+    let schemas = api["components"]["schemas"].as_object().unwrap();
+    for name in ["Product", "Stock", "PutProduct", "AdjustStock"] {
+        assert!(schemas.contains_key(name), "{name}");
+    }
 }

@@ -3,8 +3,8 @@
 use kernel::Sku;
 use messaging::database::StoreError;
 use sea_orm::{
-    ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    Select, entity::prelude::*, sea_query::LikeExpr,
+    ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
+    entity::prelude::*, sea_query::LikeExpr,
 };
 
 use super::{

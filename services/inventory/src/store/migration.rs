@@ -60,9 +60,7 @@ fn products_table() -> TableCreateStatement {
 /// The database, too, refuses to oversell (I5): a bug fails loudly and stores nothing.
 fn stock_table() -> TableCreateStatement {
     use stock::Column::*;
-    let is_conserved = Expr::col(Reserved)
-        .gte(0)
-        .and(Expr::col(Reserved).lte(Expr::col(OnHand)));
+    let is_conserved = Expr::col(Reserved).gte(0).and(Expr::col(Reserved).lte(Expr::col(OnHand)));
     Table::create()
         .table(stock::Entity)
         .col(string(Sku).primary_key())

@@ -106,7 +106,8 @@ pub fn lower(text: &str) -> String {
 pub fn read(row: Model) -> Result<(Sku, Product), StoreError> {
     let corrupt = |reason: String| StoreError::Corrupt { table: TABLE, reason };
     let sku = row.sku.parse().map_err(|e: IdError| corrupt(e.to_string()))?;
-    let currency: Currency = row.currency.parse().map_err(|e: MoneyError| corrupt(e.to_string()))?;
+    let currency: Currency =
+        row.currency.parse().map_err(|e: MoneyError| corrupt(e.to_string()))?;
     let details = Details {
         name: row.name,
         description: row.description,

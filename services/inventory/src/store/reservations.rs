@@ -104,7 +104,8 @@ fn read(row: Model) -> Result<(String, Reservation), StoreError> {
     let reservation = match row.status {
         Status::Live => {
             let lines = row.lines.as_deref().unwrap_or_default();
-            let lines = serde_json::from_str(lines).map_err(|error| corrupt(&row.order_id, error))?;
+            let lines =
+                serde_json::from_str(lines).map_err(|error| corrupt(&row.order_id, error))?;
             let reserved_at = Timestamp(row.reserved_at.unwrap_or_default());
             let Model { confirmed, reported, .. } = row;
             Reservation::Live(Held { lines, reserved_at, confirmed, reported })

@@ -42,7 +42,10 @@ impl Stocks {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn lock(tx: &impl ConnectionTrait, skus: &BTreeSet<&Sku>) -> Result<Self, StoreError> {
+    pub async fn lock(
+        tx: &impl ConnectionTrait,
+        skus: &BTreeSet<&Sku>,
+    ) -> Result<Self, StoreError> {
         let by_key: BTreeMap<_, _> = skus.iter().map(|sku| (sku.as_str(), *sku)).collect();
         let keys: Vec<_> = by_key.keys().copied().collect();
         let mut stock = BTreeMap::new();
@@ -105,15 +108,14 @@ pub async fn append_to_ledger(
     tx: &impl ConnectionTrait,
     movements: Vec<Movement>,
 ) -> Result<(), StoreError> {
-    let rows = movements.into_iter().map(|Movement { sku, delta, reason, at }| {
-        movement::ActiveModel {
+    let rows =
+        movements.into_iter().map(|Movement { sku, delta, reason, at }| movement::ActiveModel {
             sku: Set(sku.into()),
             delta: Set(delta),
             reason: Set(reason),
             at: Set(at.0),
             ..Default::default()
-        }
-    });
+        });
     rows::insert(tx, rows.collect(), None).await?;
     Ok(())
 }

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use events::{Event as Contract, trace::TraceContext};
 use kernel::{Clock, Decider};
 use messaging::{execute::Batch, pipeline, service::Cause};
@@ -30,7 +28,7 @@ async fn levels(bench: &Bench) -> Vec<(String, i64, i64)> {
 
 #[tokio::test]
 async fn a_transaction_says_a_products_level_once() {
-    let bench = Bench::in_memory().await;
+    let bench = Bench::temporary().await;
     bench.stock(&[("cup", 10), ("tea", 10), ("pot", 10)]).await;
     bench.relay().await;
     let orders = [placed(1, &[("cup", 1), ("tea", 2)]), placed(2, &[("tea", 3)])];
@@ -40,7 +38,7 @@ async fn a_transaction_says_a_products_level_once() {
 
 #[tokio::test]
 async fn a_level_is_caused_by_what_touched_the_product_last() {
-    let bench = Bench::in_memory().await;
+    let bench = Bench::temporary().await;
     bench.stock(&[("tea", 10)]).await;
     bench.relay().await;
     bench.hear([placed(1, &[("tea", 1)]).into(), placed(2, &[("tea", 1)]).into()]).await;
@@ -55,7 +53,7 @@ async fn a_level_is_caused_by_what_touched_the_product_last() {
 
 #[tokio::test]
 async fn a_level_that_did_not_change_is_not_said() {
-    let bench = Bench::in_memory().await;
+    let bench = Bench::temporary().await;
     bench.ask(Command::PutProduct { sku: sku("tea"), details: details("Tea") }).await.unwrap();
     bench.hear([placed(1, &[("tea", 1)]).into(), cancelled(2), confirmed(1)]).await;
     assert_eq!(bench.names_said().await, ["ProductChanged", "StockRejected"]);
@@ -63,14 +61,11 @@ async fn a_level_that_did_not_change_is_not_said() {
 
 #[tokio::test]
 async fn stock_that_is_reserved_and_released_at_once_is_said_as_it_is_in_the_end() {
-    let bench = Bench::in_memory().await;
+    let bench = Bench::temporary().await;
     bench.stock(&[("tea", 10)]).await;
     bench.relay().await;
     bench.hear([placed(1, &[("tea", 4)]).into(), cancelled(1)]).await;
-    assert_eq!(
-        bench.names_said().await,
-        ["StockReserved", "StockReleased", "StockLevelChanged"]
-    );
+    assert_eq!(bench.names_said().await, ["StockReserved", "StockReleased", "StockLevelChanged"]);
     assert_eq!(levels(&bench).await, [("tea".into(), 3, 10)]);
 }
 
@@ -93,7 +88,7 @@ fn any_event(random: &mut Random) -> Contract {
 async fn a_batch_comes_to_the_same_as_its_events_one_by_one() {
     for seed in 0..30 {
         let random = &mut Random::new(seed);
-        let (together, apart) = (Bench::in_memory().await, Bench::in_memory().await);
+        let (together, apart) = (Bench::temporary().await, Bench::temporary().await);
         together.stock(&[("cup", 9), ("tea", 12)]).await;
         apart.stock(&[("cup", 9), ("tea", 12)]).await;
         let heard: Vec<_> = (0..40).map(|_| any_event(random)).collect();
@@ -139,7 +134,7 @@ where
 
 #[tokio::test]
 async fn a_product_that_another_transaction_changed_first_is_a_conflict() {
-    let bench = Bench::in_memory().await;
+    let bench = Bench::temporary().await;
     bench.stock(&[("tea", 1)]).await;
     let put = || Command::PutProduct { sku: sku("tea"), details: details("Green tea") };
     let bump = async |tx: &DatabaseTransaction| {
@@ -157,7 +152,7 @@ async fn a_product_that_another_transaction_changed_first_is_a_conflict() {
 
 #[tokio::test]
 async fn an_order_that_another_transaction_heard_of_first_is_a_conflict() {
-    let bench = Bench::in_memory().await;
+    let bench = Bench::temporary().await;
     bench.stock(&[("tea", 1)]).await;
     let lines = [(sku("tea"), 1)].into();
     let reserve = Command::Reserve { order_id: order(1), lines, now: bench.clock.now() };
@@ -181,7 +176,7 @@ async fn an_order_that_another_transaction_heard_of_first_is_a_conflict() {
 
 #[tokio::test]
 async fn the_database_itself_refuses_to_oversell() {
-    let bench = Bench::in_memory().await;
+    let bench = Bench::temporary().await;
     bench.stock(&[("tea", 3)]).await;
     for (on_hand, reserved) in [(3, 4), (3, -1), (-1, 0)] {
         let (on_hand, reserved) = (Set(on_hand), Set(reserved));
@@ -193,7 +188,7 @@ async fn the_database_itself_refuses_to_oversell() {
 
 #[tokio::test]
 async fn a_batch_may_touch_more_products_than_a_statement_takes() {
-    let bench = Bench::in_memory().await;
+    let bench = Bench::temporary().await;
     let names: Vec<_> = (0..10_000).map(|n| format!("sku-{n:05}")).collect();
     for names in names.chunks(1000) {
         let stock: Vec<_> = names.iter().map(|name| (name.as_str(), 1)).collect();
@@ -211,11 +206,10 @@ async fn a_batch_may_touch_more_products_than_a_statement_takes() {
 
 #[tokio::test]
 async fn a_request_for_a_product_that_was_listed_in_the_same_transaction_sees_it() {
-    let bench = Bench::in_memory().await;
+    let bench = Bench::temporary().await;
     let put = |name: &str| Command::PutProduct { sku: sku("tea"), details: details(name) };
     let now = bench.clock.now();
-    let adjust =
-        Command::AdjustStock { sku: sku("tea"), delta: 3, reason: "delivery".into(), now };
+    let adjust = Command::AdjustStock { sku: sku("tea"), delta: 3, reason: "delivery".into(), now };
     let answers = bench.ask_all(vec![put("Tea"), put("Tea"), adjust, put("Green tea")]).await;
     let answers: Vec<_> = answers.into_iter().map(|answer| answer.unwrap()).collect();
     let seen: Vec<_> = answers.iter().map(|reply| (reply.is_new, reply.version)).collect();
@@ -226,10 +220,9 @@ async fn a_request_for_a_product_that_was_listed_in_the_same_transaction_sees_it
 
 #[tokio::test]
 async fn a_refused_batch_stores_nothing() {
-    let bench = Bench::in_memory().await;
+    let bench = Bench::temporary().await;
     let now = bench.clock.now();
-    let adjust =
-        Command::AdjustStock { sku: sku("tea"), delta: 3, reason: "delivery".into(), now };
+    let adjust = Command::AdjustStock { sku: sku("tea"), delta: 3, reason: "delivery".into(), now };
     assert!(bench.ask(adjust).await.is_err());
     let placed = std::sync::Arc::new(bench.arrived(&placed(1, &[("tea", 1)]).into()));
     let items = pipeline::prepare(&bench.app.ctx, &[placed]).await;

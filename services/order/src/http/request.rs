@@ -14,7 +14,7 @@ pub struct PlaceOrder {
     email: Option<String>,
     /// 1 to 100, each SKU once.
     lines: Vec<LineRequest>,
-    shipping_address: Address,
+    shipping_address: AddressRequest,
     /// The visitor's session, for recommendations.
     session_id: Option<SessionId>,
 }
@@ -36,8 +36,29 @@ impl From<PlaceOrder> for NewOrder {
             email: request.email,
             session_id: request.session_id,
             lines: request.lines.into_iter().map(|line| (line.sku, line.quantity)).collect(),
-            address: request.shipping_address,
+            address: request.shipping_address.into(),
         }
+    }
+}
+
+/// Where to ship to; strict here, while what is stored may have fields of a later version.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddressRequest {
+    name: String,
+    line1: String,
+    line2: Option<String>,
+    city: String,
+    postal_code: String,
+    /// ISO 3166-1 alpha-2.
+    #[schema(example = "DE")]
+    country: String,
+}
+
+impl From<AddressRequest> for Address {
+    fn from(request: AddressRequest) -> Self {
+        let AddressRequest { name, line1, line2, city, postal_code, country } = request;
+        Self { name, line1, line2, city, postal_code, country }
     }
 }
 

@@ -92,6 +92,24 @@ async fn records_older_than_the_topic_keeps_them_are_forgotten() {
 }
 
 #[tokio::test]
+async fn a_clock_that_steps_back_does_not_take_the_log_with_it() {
+    for mut fixture in Fixture::both() {
+        let topic = topic_with(1, Cleanup::Delete { hours: 24, bytes: None });
+        fixture.log.ensure_topics(&[topic]).await.unwrap();
+        for now_ms in [5000, 3000, 6000] {
+            fixture.clock.set(now_ms);
+            fixture.append(vec![record(topic, "key", "x"); 2]).await;
+            fixture.reopen();
+        }
+        let records = read(&mut *reader(&fixture.log, topic).await, 6).await;
+        let times: Vec<i64> = records.iter().map(|record| record.timestamp_ms).collect();
+        assert_eq!(times, [5000, 5000, 5000, 5000, 6000, 6000]);
+        let found = fixture.log.positions_at(topic.name, 5001).await.unwrap();
+        assert_eq!(found, [position(topic, 0, 4)]);
+    }
+}
+
+#[tokio::test]
 async fn a_partition_is_cut_to_the_size_the_topic_allows() {
     for mut fixture in Fixture::both() {
         let topic = topic_with(1, Cleanup::Delete { hours: 1000, bytes: Some(50_000) });

@@ -94,6 +94,7 @@ fn input() -> Option<String> {
 /// In a child: tells the parent something.
 fn tell(line: &str) {
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "> {line}").unwrap();
+    // On a line of its own: the test runner prints too.
+    writeln!(stdout, "\n> {line}").unwrap();
     stdout.flush().unwrap();
 }

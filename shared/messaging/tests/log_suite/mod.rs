@@ -139,13 +139,13 @@ pub fn topic(partitions: u32) -> &'static Topic {
 /// [`topic`] with another clean-up. Its name lives as long as the process: the table of topics
 /// is static everywhere else.
 pub fn topic_with(partitions: u32, cleanup: Cleanup) -> &'static Topic {
-    let name = format!("test.{}", Uuid::now_v7()).leak();
+    let name = format!("test.{:016x}", rand::random::<u64>()).leak();
     Box::leak(Box::new(Topic { name, partitions, cleanup }))
 }
 
 /// A group that no other test has.
 pub fn group() -> String {
-    format!("group-{}", Uuid::now_v7())
+    format!("group-{:016x}", rand::random::<u64>())
 }
 
 /// Creates a topic.

@@ -1,17 +1,15 @@
-//! All that three databases hold, but for what says only how often something was heard: two
-//! snapshots that are equal mean that nothing has changed in between (I4).
+//! All that a database holds, but for what says only how often something was heard: two snapshots
+//! that are equal mean that nothing has changed in between (I4).
 
 use std::collections::BTreeSet;
 
 use anyhow::Result;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
-use super::Checker;
-
 /// Tables of messaging that may grow with a repeat, and those of the migrations.
 const IGNORED: [&str; 4] = ["inbox", "seaql_migrations", "sqlite_sequence", "sqlite_stat1"];
 
-/// Every row as text, with its service and table.
+/// Every row as text, with its table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot(BTreeSet<String>);
 
@@ -28,26 +26,42 @@ impl Snapshot {
     }
 }
 
-impl Checker {
-    /// What the databases hold now.
+/// Takes snapshots of one database, whatever its tables are.
+pub struct Camera {
+    database: DatabaseConnection,
+    sql: String,
+}
+
+impl Camera {
+    /// Learns the database's tables.
     ///
     /// # Errors
-    /// When one cannot be read.
-    pub async fn snapshot(&self) -> Result<Snapshot> {
-        let mut rows = BTreeSet::new();
-        let databases =
-            [("order", &self.order), ("inventory", &self.inventory), ("shipping", &self.shipping)];
-        for (service, database) in databases {
-            for table in tables(database).await? {
-                let texts = rows_as_text(database, &table).await?;
-                rows.extend(texts.into_iter().map(|text| format!("{service}.{table} {text}")));
+    /// When the database cannot be read.
+    pub async fn new(database: &DatabaseConnection) -> Result<Self> {
+        let mut selects = Vec::new();
+        for table in tables(database).await? {
+            if !IGNORED.contains(&table.as_str()) {
+                selects.push(rows_as_text(database, &table).await?);
             }
         }
-        Ok(Snapshot(rows))
+        Ok(Self { database: database.clone(), sql: selects.join(" UNION ALL ") })
+    }
+
+    /// What the database holds now.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn snapshot(&self) -> Result<Snapshot> {
+        let rows = strings(&self.database, &self.sql).await?;
+        Ok(Snapshot(rows.into_iter().collect()))
     }
 }
 
-async fn tables(database: &DatabaseConnection) -> Result<Vec<String>> {
+/// The names of all tables.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn tables(database: &DatabaseConnection) -> Result<Vec<String>> {
     let sql = match database.get_database_backend() {
         DbBackend::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name",
         _ => {
@@ -55,23 +69,18 @@ async fn tables(database: &DatabaseConnection) -> Result<Vec<String>> {
              WHERE table_schema = current_schema() ORDER BY 1"
         }
     };
-    let mut tables = strings(database, sql).await?;
-    tables.retain(|table| !IGNORED.contains(&table.as_str()));
-    Ok(tables)
+    strings(database, sql).await
 }
 
-async fn rows_as_text(database: &DatabaseConnection, table: &str) -> Result<Vec<String>> {
-    let sql = match database.get_database_backend() {
-        DbBackend::Sqlite => {
-            let columns = format!("SELECT name FROM pragma_table_info('{table}') ORDER BY cid");
-            let columns = strings(database, &columns).await?;
-            let texts: Vec<_> =
-                columns.iter().map(|column| format!("quote(\"{column}\")")).collect();
-            format!("SELECT {} FROM \"{table}\"", texts.join(" || '|' || "))
-        }
-        _ => format!("SELECT t::text FROM \"{table}\" t"),
-    };
-    strings(database, &sql).await
+/// Selects the rows of `table`, each as one text.
+async fn rows_as_text(database: &DatabaseConnection, table: &str) -> Result<String> {
+    if database.get_database_backend() != DbBackend::Sqlite {
+        return Ok(format!("SELECT '{table} ' || t::text FROM \"{table}\" t"));
+    }
+    let columns = format!("SELECT name FROM pragma_table_info('{table}') ORDER BY cid");
+    let columns = strings(database, &columns).await?;
+    let texts: Vec<_> = columns.iter().map(|column| format!("quote(\"{column}\")")).collect();
+    Ok(format!("SELECT '{table} ' || {} FROM \"{table}\"", texts.join(" || '|' || ")))
 }
 
 /// The first column of a query.

@@ -146,10 +146,10 @@ impl World {
                 if purge {
                     self.purge_inbox(seat).await?;
                 }
-                let before = self.checker.snapshot().await?;
+                let before = self.seats[seat].camera.snapshot().await?;
                 let records = self.log.all(&self.seats[seat].node.topics());
                 self.redeliver(seat, records).await?;
-                let changes = self.checker.snapshot().await?.differences(&before);
+                let changes = self.seats[seat].camera.snapshot().await?.differences(&before);
                 let name = self.seats[seat].name();
                 ensure!(changes.is_empty(), "I4: a replay (inbox purged: {purge}) at {name}: {changes:#?}");
             }

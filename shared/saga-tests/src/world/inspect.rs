@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use events::{Envelope, topics};
 use kernel::OrderId;
 use messaging::inbox;
-use order_service::domain::Order;
+use order_service::{domain::Order, store::entity};
 use sea_orm::EntityTrait;
 use shipping_service::store::entity as shipment;
 
@@ -63,6 +63,23 @@ impl World {
             Ok(Envelope::from_headers(|name| record.header(name))?)
         });
         envelopes.collect()
+    }
+
+    /// Notes all that the databases hold, so that runs of a seed can be compared.
+    ///
+    /// # Errors
+    /// When a database cannot be read.
+    pub async fn note_end(&mut self) -> Result<()> {
+        for seat in &self.seats {
+            for row in seat.camera.snapshot().await?.rows() {
+                self.trace.note(format!("{}: {row}", seat.name()));
+            }
+        }
+        for row in entity::Entity::find().all(&self.checker.order).await? {
+            self.tally("orders", 1);
+            self.tally(&row.status, 1);
+        }
+        Ok(())
     }
 
     /// A service's inbox forgets everything.

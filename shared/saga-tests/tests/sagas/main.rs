@@ -1,3 +1,8 @@
 //! Ring 4: whole sagas, with every fault and every duplicate.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
+mod checker;
+mod races;
+mod scene;
 mod simulation;
+mod steps;

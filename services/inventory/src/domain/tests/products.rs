@@ -96,7 +96,9 @@ fn a_product_that_cannot_be_names_its_fields() {
     check(|d| d.category = Some(String::new()), &["category"]);
     check(|d| d.category = Some("x".repeat(101)), &["category"]);
     check(|d| d.price.amount_minor = -1, &["price.amount_minor"]);
-    for url in ["", "tea.png", "ftp://a/b", "javascript:alert(1)", "http://", "https:///a", "http://a b/"] {
+    for url in
+        ["", "tea.png", "ftp://a/b", "javascript:alert(1)", "http://", "https:///a", "http://a b/"]
+    {
         let image_url = Some(url.to_owned());
         wrong(given([]), put(Details { image_url, ..details() }), &["image_url"]);
     }

@@ -1,11 +1,15 @@
 //! What a request changes is one transaction: whatever fails, nothing is stored and no key used up.
 
-use std::{pin::pin, sync::Arc};
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+};
 
 use events::{Codec, trace::TraceContext};
-use futures::{FutureExt as _, poll};
+use futures::poll;
 use kernel::Clock as _;
 use messaging::{app::Databases, executor::RequestError};
+use uuid::Uuid;
 
 use crate::{
     domain::{Change, Command},
@@ -84,43 +88,55 @@ async fn a_query_that_fails_is_a_problem_document() {
     }
 }
 
+/// Lets `hearing` fail in several transactions; it must not be done with.
+async fn fail_for_a_while(shop: &Shop, hearing: &mut Pin<&mut impl Future<Output = Uuid>>) {
+    let looks = shop.clock.looks();
+    while shop.clock.looks() < looks + 12 {
+        assert!(poll!(hearing.as_mut()).is_pending(), "the event is lost");
+        tokio::task::yield_now().await;
+    }
+}
+
 #[actix_web::test]
-async fn an_event_that_can_not_even_be_kept_is_not_lost() {
+async fn an_event_that_cannot_even_be_kept_is_not_lost() {
     let shop = Shop::open().await;
     let id = shop.placed().await;
     shop.sql("ALTER TABLE outbox RENAME TO away").await;
-    let looks = shop.clock.looks();
-    {
-        let mut hearing = pin!(shop.hear(shipment_scheduled(&id), None).fuse());
-        // Several transactions have failed, and still it is not done with.
-        while shop.clock.looks() < looks + 12 {
-            assert!(poll!(&mut hearing).is_pending(), "the event is lost");
-            tokio::task::yield_now().await;
-        }
-        shop.sql("ALTER TABLE away RENAME TO outbox").await;
-        hearing.await;
-    }
+    let mut hearing = pin!(shop.hear(shipment_scheduled(&id), None));
+    fail_for_a_while(&shop, &mut hearing).await;
+    shop.sql("ALTER TABLE away RENAME TO outbox").await;
+    hearing.await;
     let kept = shop.outbox().await;
     assert_eq!(kept.last().unwrap().1.topic, "shop.order.dead-letters");
 }
 
 #[actix_web::test]
-async fn a_request_behind_a_batch_that_cannot_be_done_is_told_to_come_back_and_is_not_done_later() {
+async fn a_request_beside_an_event_that_cannot_be_handled_is_given_up_and_not_done_later() {
     let shop = Shop::open().await;
-    let (stuck, id) = (shop.placed().await, shop.placed().await);
+    let (stuck, beside, behind) = (shop.placed().await, shop.placed().await, shop.placed().await);
     shop.sql("ALTER TABLE outbox RENAME TO away").await;
     let mut hearing = pin!(shop.hear(shipment_scheduled(&stuck), None));
-    assert!(poll!(&mut hearing).is_pending());
+    let cancel = |id: &str| {
+        let cancel = Command::Change(id.parse().unwrap(), Change::Cancel(None), shop.clock.now());
+        let trace = TraceContext::root(shop.clock.new_id());
+        shop.app.executor.request(cancel, None, trace)
+    };
+    let mut in_its_batch = pin!(cancel(&beside));
+    assert!(poll!(&mut hearing).is_pending() && poll!(&mut in_its_batch).is_pending());
+    fail_for_a_while(&shop, &mut hearing).await;
+    // While nothing but a timer can go on, paused time leaps to it.
     tokio::time::pause();
-    let cancel = Command::Change(id.parse().unwrap(), Change::Cancel(None), shop.clock.now());
-    let trace = TraceContext::root(shop.clock.new_id());
-    let answer = shop.app.executor.request(cancel, None, trace).await;
-    assert!(matches!(answer, Err(RequestError::Overloaded(_))), "{answer:?}");
+    let answers = futures::join!(in_its_batch, cancel(&behind));
     tokio::time::resume();
+    assert!(matches!(answers.0, Err(RequestError::Overloaded(_))), "{answers:?}");
+    assert!(matches!(answers.1, Err(RequestError::Overloaded(_))), "{answers:?}");
     shop.sql("ALTER TABLE away RENAME TO outbox").await;
     hearing.await;
-    shop.hear(stock_reserved(&id), None).await;
-    assert_eq!(shop.show(&id).await["status"], "PENDING");
+    // Behind all that waited: now the queue is empty.
+    shop.hear(stock_reserved(&stuck), None).await;
+    for id in [beside, behind] {
+        assert_eq!(shop.show(&id).await["status"], "PENDING");
+    }
 }
 
 #[actix_web::test]
