@@ -90,7 +90,7 @@ fn an_order_that_does_not_end_is_found() {
             ("UPDATE reservations SET status = 'LIVE', lines = '{\"mug\": 1}' WHERE status = 'RELEASED'", Rule::EveryOrderEnds),
             ("UPDATE reservations SET confirmed = FALSE WHERE status = 'LIVE'", Rule::EveryOrderEnds),
             ("UPDATE reservations SET status = 'DISPATCHED_UNRESERVED' WHERE status = 'RELEASED'", Rule::NoResidue),
-            ("UPDATE reservations SET order_id = 'x' WHERE status = 'RELEASED'", Rule::NothingLostOrDoubled),
+            ("UPDATE reservations SET order_id = 'x' WHERE status = 'REJECTED'", Rule::NothingLostOrDoubled),
         ];
         finds(&scene, &scene.checker.inventory, &planted).await;
         let planted = [
@@ -99,7 +99,7 @@ fn an_order_that_does_not_end_is_found() {
             ("UPDATE shipments SET stage = 'DISPATCHED' WHERE stage = 'CANCELLED'", Rule::EveryOrderEnds),
             ("UPDATE shipments SET stage = 'RELEASED' WHERE stage = 'CANCELLED'", Rule::EveryOrderEnds),
             ("DELETE FROM shipments WHERE stage = 'TOMBSTONE'", Rule::EveryOrderEnds),
-            ("UPDATE shipments SET order_id = 'x' WHERE stage = 'TOMBSTONE'", Rule::NothingLostOrDoubled),
+            ("UPDATE shipments SET order_id = 'x' WHERE stage = 'REFUSED'", Rule::NothingLostOrDoubled),
         ];
         finds(&scene, &scene.checker.shipping, &planted).await;
     });
