@@ -8,7 +8,7 @@ use actix_web::{
     web::{Data, Json},
 };
 use kernel::Sku;
-use messaging::{app::App, database::StoreError, idempotency::IdempotencyKey};
+use messaging::{app::App, database::StoreError};
 use platform::{
     Body, FieldError, Idempotent, Listing, Operator, PageParams, Paged, Problem, Segment, Trace,
     answer, openapi::Problems,
@@ -124,11 +124,10 @@ async fn adjust_stock(
     Segment(sku): Segment<Sku>,
     request: Idempotent<AdjustStock>,
 ) -> Result<Json<StockView>, Problem> {
+    let key = request.stored_key();
     let AdjustStock { delta, reason } = request.body;
     let now = inventory.ctx.clock.now();
     let command = Command::AdjustStock { sku, delta, reason, now };
-    let request_hash = hex(&request.hash);
-    let key = IdempotencyKey { key: request.key.as_str().to_owned(), request_hash };
     let adjusted = inventory.executor.request(command, Some(key), trace).await;
     Ok(Json(adjusted.map_err(|error| answer::problem(error, refused))?.stock))
 }
@@ -153,10 +152,6 @@ fn refused(refusal: Refusal) -> Problem {
         ),
         Refusal::BelowReserved { .. } => Problem::conflict("below-reserved", refusal.to_string()),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

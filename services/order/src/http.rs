@@ -11,7 +11,7 @@ use actix_web::{
     web::{Data, Json},
 };
 use kernel::OrderId;
-use messaging::{app::App, database::StoreError, idempotency::IdempotencyKey};
+use messaging::{app::App, database::StoreError};
 use platform::{
     Idempotent, Listing, OptionalBody, PageParams, Paged, Problem, Segment, Trace, answer,
     openapi::Problems,
@@ -56,6 +56,7 @@ async fn place(
     Trace(trace): Trace,
     request: Idempotent<PlaceOrder>,
 ) -> Result<HttpResponse, Problem> {
+    let key = request.stored_key();
     let stamp = orders.ctx.stamp();
     let command = Command::Place {
         id: OrderId(stamp.new_id),
@@ -63,8 +64,6 @@ async fn place(
         now: stamp.now,
         patience: orders.ctx.service.config.patience,
     };
-    let key =
-        IdempotencyKey { key: request.key.as_str().to_owned(), request_hash: hex(&request.hash) };
     let placed = orders.executor.request(command, Some(key), trace).await;
     let order = placed.map_err(|error| answer::problem(error, refused))?;
     let location = format!("/api/v1/orders/{}", order.id);
@@ -151,10 +150,6 @@ fn refused(refusal: Refusal) -> Problem {
         ),
         Refusal::TooLate(_) => Problem::conflict("too-late-to-cancel", refusal.to_string()),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

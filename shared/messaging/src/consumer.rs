@@ -42,7 +42,7 @@ impl<S: Service> Supervisor<S> {
     pub async fn run(mut self) {
         let mut backoff = Backoff::default();
         let topics: Vec<_> = self.ctx.service.topics().iter().map(|topic| topic.name).collect();
-        while !*self.stop.borrow() {
+        while !self.is_stopping() {
             let joined = tokio::select! {
                 joined = self.log.subscribe(S::NAME, &topics) => joined,
                 _ = self.stop.changed() => return,
@@ -62,6 +62,13 @@ impl<S: Service> Supervisor<S> {
                 }
             }
         }
+    }
+}
+
+impl<S: Service> Supervisor<S> {
+    /// A sender that is gone stops us as well.
+    fn is_stopping(&self) -> bool {
+        *self.stop.borrow() || self.stop.has_changed().is_err()
     }
 }
 

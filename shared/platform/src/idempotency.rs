@@ -70,6 +70,14 @@ pub struct Idempotent<T> {
     pub body: T,
 }
 
+impl<T> Idempotent<T> {
+    /// What the answer is kept under.
+    pub fn stored_key(&self) -> messaging::idempotency::IdempotencyKey {
+        let request_hash = self.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        messaging::idempotency::IdempotencyKey { key: self.key.0.clone(), request_hash }
+    }
+}
+
 impl<T: DeserializeOwned + 'static> FromRequest for Idempotent<T> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;

@@ -146,7 +146,8 @@ impl<S: Service> Member<S> {
 
     async fn batch(&self, work: &Work) -> Result<(Batch<S>, Vec<Ticket>)> {
         let ctx = &self.app.ctx;
-        let mut batch = Batch { due: work.due.clone(), relayed: work.relayed.clone(), ..Batch::default() };
+        let mut batch =
+            Batch { due: work.due.clone(), relayed: work.relayed.clone(), ..Batch::default() };
         for record in &work.records {
             batch.items.extend(pipeline::prepare_one(ctx, record).await?);
         }
@@ -189,7 +190,11 @@ impl<S: Service> Node for Member<S> {
         let outcome = execute(&self.app.ctx, &tx, &batch)
             .await
             .map_err(|error| anyhow!("{}: {error}", S::NAME))?;
-        if commit { tx.commit().await? } else { tx.rollback().await? }
+        if commit {
+            tx.commit().await?
+        } else {
+            tx.rollback().await?
+        }
         let replies = outcome.answers.into_iter().map(reply::<S>);
         Ok(Done {
             replies: tickets.into_iter().zip(replies).collect(),
@@ -207,7 +212,8 @@ impl<S: Service> Node for Member<S> {
     }
 
     fn answer(&self, replies: Vec<(Ticket, Reply)>) {
-        let is_answered = |asked: &Asked<S>| replies.iter().any(|(ticket, _)| *ticket == asked.ticket);
+        let is_answered =
+            |asked: &Asked<S>| replies.iter().any(|(ticket, _)| *ticket == asked.ticket);
         self.asked.borrow_mut().retain(|asked| !is_answered(asked));
         self.answered.borrow_mut().extend(replies);
     }

@@ -117,7 +117,10 @@ impl Life<'_> {
             let limit = self.random.between(1, 4);
             let mut place = 0;
             for record in self.world.backlog(seat, &at, limit) {
-                if self.loses && may_be_lost(self.world.seats[seat].name(), &record) && self.random.chance(10) {
+                if self.loses
+                    && may_be_lost(self.world.seats[seat].name(), &record)
+                    && self.random.chance(10)
+                {
                     // Later records of the partition would pass it by.
                     if place == 0 {
                         self.lose(seat, &at, record);

@@ -22,7 +22,8 @@ impl Checker {
         let rows = entity::Entity::find().all(&self.order).await?;
         let orders = rows.iter().map(read_body).collect::<Result<Vec<_>, _>>()?;
         let rows = reservation::Entity::find().all(&self.inventory).await?;
-        let stock: BTreeMap<_, _> = rows.into_iter().map(|row| (row.order_id.clone(), row)).collect();
+        let stock: BTreeMap<_, _> =
+            rows.into_iter().map(|row| (row.order_id.clone(), row)).collect();
         let rows = shipment::Entity::find().all(&self.shipping).await?;
         let shipments: BTreeMap<_, _> =
             rows.into_iter().map(|row| (row.order_id.clone(), row.stage)).collect();
@@ -61,7 +62,10 @@ fn check_end(
         }
     };
     let what = |rule: &str| {
-        format!("order {}: {rule}; {:?}, stock {stock:?}, shipment {stage:?}", order.id, order.status)
+        format!(
+            "order {}: {rule}; {:?}, stock {stock:?}, shipment {stage:?}",
+            order.id, order.status
+        )
     };
     findings.expect(agree, || what("has ended, everywhere in the same way"));
     let answered = order.cancellation.is_none() || order.status != Status::Confirmed;

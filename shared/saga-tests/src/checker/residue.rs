@@ -25,7 +25,10 @@ impl Checker {
             }
             for row in deadlines::Entity::find().all(database).await? {
                 findings.expect(false, || {
-                    format!("{service} has a deadline of {}, which waits for nothing", row.aggregate_id)
+                    format!(
+                        "{service} has a deadline of {}, which waits for nothing",
+                        row.aggregate_id
+                    )
                 });
             }
         }
@@ -34,8 +37,10 @@ impl Checker {
     }
 
     async fn half_done(&self, findings: &mut Findings) -> Result<()> {
-        let half_joined = [Stage::Unknown, Stage::AddressKnown, Stage::StockKnown, Stage::Scheduled];
-        let half_joined = shipment::Entity::find().filter(shipment::Column::Stage.is_in(half_joined));
+        let half_joined =
+            [Stage::Unknown, Stage::AddressKnown, Stage::StockKnown, Stage::Scheduled];
+        let half_joined =
+            shipment::Entity::find().filter(shipment::Column::Stage.is_in(half_joined));
         for row in half_joined.all(&self.shipping).await? {
             findings.expect(false, || {
                 format!("shipping still waits for order {} in {:?}", row.order_id, row.stage)

@@ -14,7 +14,10 @@ const MAX_ROUNDS: usize = 10_000;
 impl Work {
     /// Whether there is anything to do.
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.requests == 0 && self.due.is_empty() && self.relayed.is_empty()
+        self.records.is_empty()
+            && self.requests == 0
+            && self.due.is_empty()
+            && self.relayed.is_empty()
     }
 }
 
@@ -35,7 +38,10 @@ impl World {
                 return Ok(());
             }
         }
-        anyhow::bail!("it goes in circles: {:#?}", self.trace.lines().iter().rev().take(10).collect::<Vec<_>>())
+        anyhow::bail!(
+            "it goes in circles: {:#?}",
+            self.trace.lines().iter().rev().take(10).collect::<Vec<_>>()
+        )
     }
 
     /// A service's turn: `true` when something was done.
@@ -151,7 +157,10 @@ impl World {
                 self.redeliver(seat, records).await?;
                 let changes = self.seats[seat].camera.snapshot().await?.differences(&before);
                 let name = self.seats[seat].name();
-                ensure!(changes.is_empty(), "I4: a replay (inbox purged: {purge}) at {name}: {changes:#?}");
+                ensure!(
+                    changes.is_empty(),
+                    "I4: a replay (inbox purged: {purge}) at {name}: {changes:#?}"
+                );
             }
         }
         Ok(())

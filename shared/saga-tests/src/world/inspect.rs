@@ -59,9 +59,8 @@ impl World {
     pub fn published(&self) -> Result<Vec<Envelope>> {
         let saga: Vec<_> = topics::SAGA.iter().map(|topic| topic.name).collect();
         let records = self.log.all(&saga);
-        let envelopes = records.iter().map(|record| {
-            Ok(Envelope::from_headers(|name| record.header(name))?)
-        });
+        let envelopes =
+            records.iter().map(|record| Ok(Envelope::from_headers(|name| record.header(name))?));
         envelopes.collect()
     }
 

@@ -63,9 +63,18 @@ fn what_is_wrong_with_the_stock_is_found() {
             ("DELETE FROM stock", Rule::StockConserved),
             ("DELETE FROM stock_movements WHERE delta < 0", Rule::StockConserved),
             ("UPDATE stock_movements SET delta = delta + 1", Rule::StockConserved),
-            ("UPDATE reservations SET lines = '{\"mug\": 2}' WHERE status = 'LIVE'", Rule::StockConserved),
-            ("UPDATE reservations SET status = 'RELEASED' WHERE status = 'LIVE'", Rule::StockConserved),
-            ("UPDATE reservations SET status = 'COMMITTED' WHERE status = 'RELEASED'", Rule::StockConserved),
+            (
+                "UPDATE reservations SET lines = '{\"mug\": 2}' WHERE status = 'LIVE'",
+                Rule::StockConserved,
+            ),
+            (
+                "UPDATE reservations SET status = 'RELEASED' WHERE status = 'LIVE'",
+                Rule::StockConserved,
+            ),
+            (
+                "UPDATE reservations SET status = 'COMMITTED' WHERE status = 'RELEASED'",
+                Rule::StockConserved,
+            ),
         ];
         finds(&scene, &scene.checker.inventory, &planted).await;
     });
@@ -83,23 +92,53 @@ fn an_order_that_does_not_end_is_found() {
             (asked, Rule::EveryOrderEnds),
             (cancelled, Rule::EveryOrderEnds),
             ("DELETE FROM orders WHERE status = 'CONFIRMED'", Rule::NothingLostOrDoubled),
-            ("INSERT INTO orders SELECT 'x', customer_id, status, version, base_version, json_set(body, '$.id', '01a1fd1e-9f2f-7000-8000-000000000000'), last_event_id, traceparent, tracestate FROM orders LIMIT 1", Rule::NothingLostOrDoubled),
+            (
+                "INSERT INTO orders SELECT 'x', customer_id, status, version, base_version, json_set(body, '$.id', '01a1fd1e-9f2f-7000-8000-000000000000'), last_event_id, traceparent, tracestate FROM orders LIMIT 1",
+                Rule::NothingLostOrDoubled,
+            ),
         ];
         finds(&scene, &scene.checker.order, &planted).await;
         let planted = [
-            ("UPDATE reservations SET status = 'LIVE', lines = '{\"mug\": 1}' WHERE status = 'RELEASED'", Rule::EveryOrderEnds),
-            ("UPDATE reservations SET confirmed = FALSE WHERE status = 'LIVE'", Rule::EveryOrderEnds),
-            ("UPDATE reservations SET status = 'DISPATCHED_UNRESERVED' WHERE status = 'RELEASED'", Rule::NoResidue),
-            ("UPDATE reservations SET order_id = 'x' WHERE status = 'REJECTED'", Rule::NothingLostOrDoubled),
+            (
+                "UPDATE reservations SET status = 'LIVE', lines = '{\"mug\": 1}' WHERE status = 'RELEASED'",
+                Rule::EveryOrderEnds,
+            ),
+            (
+                "UPDATE reservations SET confirmed = FALSE WHERE status = 'LIVE'",
+                Rule::EveryOrderEnds,
+            ),
+            (
+                "UPDATE reservations SET status = 'DISPATCHED_UNRESERVED' WHERE status = 'RELEASED'",
+                Rule::NoResidue,
+            ),
+            (
+                "UPDATE reservations SET order_id = 'x' WHERE status = 'REJECTED'",
+                Rule::NothingLostOrDoubled,
+            ),
         ];
         finds(&scene, &scene.checker.inventory, &planted).await;
         let planted = [
-            ("UPDATE shipments SET stage = 'SCHEDULED' WHERE stage = 'RELEASED'", Rule::EveryOrderEnds),
-            ("UPDATE shipments SET stage = 'CANCELLED' WHERE stage = 'DISPATCHED'", Rule::EveryOrderEnds),
-            ("UPDATE shipments SET stage = 'DISPATCHED' WHERE stage = 'CANCELLED'", Rule::EveryOrderEnds),
-            ("UPDATE shipments SET stage = 'RELEASED' WHERE stage = 'CANCELLED'", Rule::EveryOrderEnds),
+            (
+                "UPDATE shipments SET stage = 'SCHEDULED' WHERE stage = 'RELEASED'",
+                Rule::EveryOrderEnds,
+            ),
+            (
+                "UPDATE shipments SET stage = 'CANCELLED' WHERE stage = 'DISPATCHED'",
+                Rule::EveryOrderEnds,
+            ),
+            (
+                "UPDATE shipments SET stage = 'DISPATCHED' WHERE stage = 'CANCELLED'",
+                Rule::EveryOrderEnds,
+            ),
+            (
+                "UPDATE shipments SET stage = 'RELEASED' WHERE stage = 'CANCELLED'",
+                Rule::EveryOrderEnds,
+            ),
             ("DELETE FROM shipments WHERE stage = 'TOMBSTONE'", Rule::EveryOrderEnds),
-            ("UPDATE shipments SET order_id = 'x' WHERE stage = 'REFUSED'", Rule::NothingLostOrDoubled),
+            (
+                "UPDATE shipments SET order_id = 'x' WHERE stage = 'REFUSED'",
+                Rule::NothingLostOrDoubled,
+            ),
         ];
         finds(&scene, &scene.checker.shipping, &planted).await;
     });
@@ -116,8 +155,14 @@ fn residue_is_found() {
             finds(&scene, database, &planted).await;
         }
         let planted = [
-            ("UPDATE shipments SET stage = 'STOCK_KNOWN' WHERE stage = 'TOMBSTONE'", Rule::NoResidue),
-            ("UPDATE shipments SET stage = 'ADDRESS_KNOWN' WHERE stage = 'TOMBSTONE'", Rule::NoResidue),
+            (
+                "UPDATE shipments SET stage = 'STOCK_KNOWN' WHERE stage = 'TOMBSTONE'",
+                Rule::NoResidue,
+            ),
+            (
+                "UPDATE shipments SET stage = 'ADDRESS_KNOWN' WHERE stage = 'TOMBSTONE'",
+                Rule::NoResidue,
+            ),
             ("UPDATE shipments SET stage = 'SCHEDULED' WHERE stage = 'RELEASED'", Rule::NoResidue),
         ];
         finds(&scene, &scene.checker.shipping, &planted).await;
@@ -128,7 +173,9 @@ fn residue_is_found() {
 fn what_is_wrong_with_a_timeline_is_found() {
     block_on(async {
         let scene = shop().await;
-        let without = |kind: &str| format!("DELETE FROM timeline WHERE type = '{kind}' AND order_id = {CONFIRMED}");
+        let without = |kind: &str| {
+            format!("DELETE FROM timeline WHERE type = '{kind}' AND order_id = {CONFIRMED}")
+        };
         let (reserved, confirmed) = (without("StockReserved"), without("OrderConfirmed"));
         let insert = |kind: &str, id: &str| {
             format!(
@@ -142,12 +189,24 @@ fn what_is_wrong_with_a_timeline_is_found() {
             (&confirmed, Rule::Timeline),
             (&doubled, Rule::Timeline),
             (&both, Rule::Timeline),
-            ("UPDATE timeline SET causation_id = NULL WHERE type = 'StockReserved'", Rule::Timeline),
+            (
+                "UPDATE timeline SET causation_id = NULL WHERE type = 'StockReserved'",
+                Rule::Timeline,
+            ),
             ("UPDATE timeline SET causation_id = 'x' WHERE type = 'OrderPlaced'", Rule::Timeline),
-            ("UPDATE timeline SET causation_id = 'nobody' WHERE type = 'OrderConfirmed'", Rule::Timeline),
-            ("UPDATE timeline SET trace_id = 'another' WHERE type = 'OrderConfirmed'", Rule::Timeline),
+            (
+                "UPDATE timeline SET causation_id = 'nobody' WHERE type = 'OrderConfirmed'",
+                Rule::Timeline,
+            ),
+            (
+                "UPDATE timeline SET trace_id = 'another' WHERE type = 'OrderConfirmed'",
+                Rule::Timeline,
+            ),
             ("UPDATE timeline SET trace_id = NULL WHERE type = 'OrderConfirmed'", Rule::Timeline),
-            ("UPDATE timeline SET event_id = 'another' WHERE type = 'OrderCompleted'", Rule::Timeline),
+            (
+                "UPDATE timeline SET event_id = 'another' WHERE type = 'OrderCompleted'",
+                Rule::Timeline,
+            ),
         ];
         finds(&scene, &scene.checker.order, &planted).await;
     });

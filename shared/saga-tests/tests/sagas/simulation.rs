@@ -82,7 +82,9 @@ fn the_invariants_survive_thousands_of_simulated_lives() {
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
     let tally = tally.into_inner().unwrap();
     let (seconds, lives) = (started.elapsed().as_secs_f64(), count);
-    tell(&format!("simulation: {lives} seeds from {first} in {seconds:.1} s, all invariants hold; {tally:?}"));
+    tell(&format!(
+        "simulation: {lives} seeds from {first} in {seconds:.1} s, all invariants hold; {tally:?}"
+    ));
     if count >= 500 {
         check_coverage(&tally);
     }
@@ -91,8 +93,21 @@ fn the_invariants_survive_thousands_of_simulated_lives() {
 /// A simulation in which something never happens proves nothing about it.
 fn check_coverage(tally: &BTreeMap<String, usize>) {
     let expected = [
-        "CONFIRMED", "SHIPPED", "DELIVERED", "REJECTED", "CANCELLED", "CrashBefore", "CrashAfter",
-        "Repeat", "Refused", "Torn(0)", "Torn(3)", "Unacknowledged", "duplicates", "lost", "expired",
+        "CONFIRMED",
+        "SHIPPED",
+        "DELIVERED",
+        "REJECTED",
+        "CANCELLED",
+        "CrashBefore",
+        "CrashAfter",
+        "Repeat",
+        "Refused",
+        "Torn(0)",
+        "Torn(3)",
+        "Unacknowledged",
+        "duplicates",
+        "lost",
+        "expired",
     ];
     for what in expected {
         assert!(tally.get(what).is_some_and(|n| *n > 10), "{what} hardly happens: {tally:?}");

@@ -1,0 +1,226 @@
+//! People who order, follow their orders, and ask again when they get no answer.
+
+use std::collections::BTreeMap;
+
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+use testkit::Random;
+use tokio::sync::watch;
+
+/// Answers that say "later" before something is wrong.
+const MAX_TRIES: usize = 100_000;
+/// Products, and how many pieces there are: too few of the first two.
+const PRODUCTS: [(&str, i64); 3] = [("mug", 60), ("book", 90), ("lamp", 1000)];
+
+/// What became of one order.
+pub struct Outcome {
+    /// Its idempotency key.
+    pub key: String,
+    /// Its id, as it was acknowledged.
+    pub id: String,
+    /// Its last status.
+    pub status: String,
+}
+
+/// Somebody with a browser.
+pub struct Client {
+    http: reqwest::Client,
+    address: watch::Receiver<String>,
+    progress: watch::Sender<usize>,
+}
+
+impl Client {
+    /// Somebody who knows where the shop is.
+    pub fn new(address: watch::Receiver<String>, progress: watch::Sender<usize>) -> Self {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { http, address, progress }
+    }
+
+    /// Lists the products, brings their pieces, and waits until they can be ordered.
+    pub async fn fill_shop(&mut self) -> BTreeMap<String, i64> {
+        for (sku, pieces) in PRODUCTS {
+            let product = json!({"name": sku, "price": {"amount_minor": 500, "currency": "EUR"}});
+            let path = format!("/api/v1/products/{sku}");
+            let (status, answer) = self.call(Method::PUT, &path, |r| r.json(&product)).await;
+            assert_eq!(status, 201, "{answer}");
+            let delivery = json!({"delta": pieces, "reason": "a delivery"});
+            let send = |r: RequestBuilder| r.header("Idempotency-Key", sku).json(&delivery);
+            let (status, answer) = self.call(Method::POST, &format!("{path}/stock"), send).await;
+            assert_eq!(status, 200, "{answer}");
+        }
+        PRODUCTS.map(|(sku, pieces)| (sku.to_owned(), pieces)).into()
+    }
+
+    /// Places these orders one after the other, and follows each to its end.
+    pub async fn order_all(mut self, numbers: Vec<usize>, seed: u64) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        for number in numbers {
+            let mut random = Random::new(seed ^ number as u64);
+            outcomes.push(self.order(number, &mut random).await);
+        }
+        outcomes
+    }
+
+    async fn order(&mut self, number: usize, random: &mut Random) -> Outcome {
+        let key = format!("order-{number}");
+        let id = self.place(&key, random).await;
+        self.progress.send_modify(|done| *done += 1);
+        if number % 10 == 5 {
+            self.cancel(&id).await;
+        }
+        let mut status = self.follow(&id, &["CONFIRMED"]).await;
+        if status == "CONFIRMED" {
+            status = self.go_on(&id, number).await;
+        }
+        self.progress.send_modify(|done| *done += 1);
+        Outcome { key, id, status }
+    }
+
+    /// What some do with a confirmed order.
+    async fn go_on(&mut self, id: &str, number: usize) -> String {
+        match number % 5 {
+            0 => {
+                self.cancel(id).await;
+                self.follow(id, &["SHIPPED"]).await
+            }
+            1 => {
+                self.hand_over(id, "dispatch").await;
+                self.follow(id, &["SHIPPED"]).await
+            }
+            2 => {
+                self.hand_over(id, "dispatch").await;
+                self.hand_over(id, "deliver").await;
+                self.follow(id, &[]).await
+            }
+            3 => {
+                let mut operator = Self::new(self.address.clone(), self.progress.clone());
+                tokio::join!(self.cancel(id), operator.hand_over(id, "dispatch"));
+                self.follow(id, &["SHIPPED"]).await
+            }
+            _ => "CONFIRMED".to_owned(),
+        }
+    }
+
+    async fn place(&mut self, key: &str, random: &mut Random) -> String {
+        let mut lines = Vec::new();
+        for (sku, _) in PRODUCTS {
+            if random.chance(40) || (lines.is_empty() && sku == "lamp") {
+                lines.push(json!({"sku": sku, "quantity": random.between(1, 2)}));
+            }
+        }
+        let country = if random.chance(8) { "AQ" } else { "DE" };
+        let address = json!({"name": "Ada", "line1": "Inselstr. 1", "city": "Berlin",
+            "postal_code": "10179", "country": country});
+        let order = json!({"customer_id": "ada", "lines": lines, "shipping_address": address});
+        for _ in 0..MAX_TRIES {
+            let send = |r: RequestBuilder| r.header("Idempotency-Key", key).json(&order);
+            let (status, answer) = self.call(Method::POST, "/api/v1/orders", send).await;
+            match status {
+                201 => return answer["id"].as_str().unwrap().to_owned(),
+                // The products may be on their way; or our first try is still in work.
+                422 | 409 => {}
+                _ => panic!("{status} {answer}"),
+            }
+        }
+        panic!("{key} is never accepted");
+    }
+
+    async fn cancel(&mut self, id: &str) {
+        let path = format!("/api/v1/orders/{id}/cancel");
+        let (status, answer) = self.call(Method::POST, &path, |request| request).await;
+        // It may have ended by itself, or left.
+        assert!([202, 409].contains(&status), "{status} {answer}");
+    }
+
+    /// Dispatches or delivers, as soon as the shipment is released.
+    async fn hand_over(&mut self, id: &str, what: &str) {
+        for _ in 0..MAX_TRIES {
+            let list = format!("/api/v1/shipments?order_id={id}");
+            let (_, shipments) = self.call(Method::GET, &list, |request| request).await;
+            let Some(shipment) = shipments["items"][0]["id"].as_str() else { continue };
+            let path = format!("/api/v1/shipments/{shipment}/{what}");
+            let (status, answer) = self.call(Method::POST, &path, |request| request).await;
+            let not_yet = answer["type"].as_str().is_some_and(|kind| kind.contains("not-released"));
+            if !not_yet {
+                // After an unanswered try it is done already; or it was cancelled.
+                assert!([200, 409].contains(&status), "{status} {answer}");
+                return;
+            }
+        }
+        panic!("{id} is never released");
+    }
+
+    /// Follows an order's stream until it ends or has one of these statuses.
+    async fn follow(&mut self, id: &str, enough: &[&str]) -> String {
+        let mut last = "0".to_owned();
+        loop {
+            let path = format!("/api/v1/orders/{id}/stream");
+            let mut stream =
+                self.send(Method::GET, &path, |r| r.header("Last-Event-ID", last.as_str())).await;
+            assert_eq!(stream.status(), 200);
+            let mut text = String::new();
+            while let Ok(Some(bytes)) = stream.chunk().await {
+                text.push_str(&String::from_utf8_lossy(&bytes));
+                while let Some((event, rest)) = text.split_once("\n\n") {
+                    let status = read_event(event, &mut last);
+                    text = rest.to_owned();
+                    if let Some(status) = status
+                        && (enough.contains(&&*status) || is_final(&status))
+                    {
+                        return status;
+                    }
+                }
+            }
+            // The shop died, or closed the stream: again, behind what was received.
+        }
+    }
+
+    /// A call that is repeated until it is answered with more than "later".
+    async fn call(
+        &mut self,
+        method: Method,
+        path: &str,
+        build: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> (u16, Value) {
+        for _ in 0..MAX_TRIES {
+            let response = self.send(method.clone(), path, &build).await;
+            let status = response.status().as_u16();
+            // An answer that breaks off is none.
+            let Ok(body) = response.bytes().await else { continue };
+            if ![429, 503].contains(&status) {
+                return (status, serde_json::from_slice(&body).unwrap_or_default());
+            }
+        }
+        panic!("{method} {path} is never answered");
+    }
+
+    /// Sends until somebody answers; after a failure it waits for the next shop.
+    async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        build: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Response {
+        loop {
+            let url = format!("{}{path}", *self.address.borrow_and_update());
+            match build(self.http.request(method.clone(), url)).send().await {
+                Ok(response) => return response,
+                Err(_) => self.address.changed().await.unwrap(),
+            }
+        }
+    }
+}
+
+fn is_final(status: &str) -> bool {
+    ["DELIVERED", "REJECTED", "CANCELLED"].contains(&status)
+}
+
+/// The status that an event tells of; remembers the event's id.
+fn read_event(event: &str, last: &mut String) -> Option<String> {
+    let field = |name| event.lines().find_map(|line| line.strip_prefix(name));
+    if let Some(id) = field("id: ") {
+        *last = id.to_owned();
+    }
+    let data: Value = serde_json::from_str(field("data: ")?).unwrap();
+    Some(data["status"].as_str().unwrap().to_owned())
+}
