@@ -9,6 +9,7 @@ use rsgen_avro::{Generator, Source};
 /// All versions of one event, oldest first.
 type Versions = BTreeMap<u32, String>;
 
+#[expect(clippy::disallowed_methods, reason = "cargo tells by environment where to write")]
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schemas");
     println!("cargo::rerun-if-changed={}", root.display());

@@ -95,7 +95,6 @@ fn header(name: &str, value: impl Into<String>) -> (String, Bytes) {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

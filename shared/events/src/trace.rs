@@ -70,7 +70,6 @@ fn hex(text: &str, digits: usize) -> Option<u128> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

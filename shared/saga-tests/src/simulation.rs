@@ -33,7 +33,7 @@ pub async fn live(world: &mut World, seed: u64) -> Result<()> {
     wishes.reverse();
     let steps = 30 + 12 * wishes.len();
     world.faults = plan(Random::new(random.bits()), random.below(15));
-    let loses = random.chance(25);
+    let loses = random.chance(40);
     let mut life = Life { world, random, wishes, loses, lost: Vec::new() };
     for _ in 0..steps {
         life.step().await?;
@@ -119,7 +119,7 @@ impl Life<'_> {
             for record in self.world.backlog(seat, &at, limit) {
                 if self.loses
                     && may_be_lost(self.world.seats[seat].name(), &record)
-                    && self.random.chance(10)
+                    && self.random.chance(15)
                 {
                     // Later records of the partition would pass it by.
                     if place == 0 {
@@ -206,7 +206,7 @@ impl Life<'_> {
         while !self.wishes.is_empty() {
             self.want().await?;
         }
-        let limit = if self.random.chance(50) { 1 } else { usize::MAX };
+        let limit = if self.random.chance(20) { 1 } else { usize::MAX };
         self.world.settle(limit).await?;
         if self.lost.is_empty() {
             // No order may need its deadline to end: all answers were there.

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use kernel::{OrderId, ShipmentId};
+use shipping_service::store::entity::Stage;
 
 use crate::{
     node::{Progress, Reply, Ticket},
@@ -16,9 +17,11 @@ pub enum Wish {
     Place(String, Vec<(&'static str, u32)>, &'static str),
     /// To cancel this order.
     Cancel(String),
-    /// To hand this order's parcel over.
+    /// To hand this order's parcel over, once it may leave.
     Dispatch(String),
-    /// To note that this order's parcel has arrived.
+    /// To hand this order's parcel over, whether or not it may leave.
+    DispatchAtOnce(String),
+    /// To note that this order's parcel has arrived, once it has left.
     Deliver(String),
     /// To bring pieces, or take them away; the first is the key.
     Restock(String, &'static str, i64),
@@ -32,7 +35,7 @@ impl Wish {
         match self {
             Self::Place(..) | Self::Cancel(_) => "order",
             Self::Restock(..) | Self::Put(..) => "inventory",
-            Self::Dispatch(_) | Self::Deliver(_) => "shipping",
+            Self::Dispatch(_) | Self::DispatchAtOnce(_) | Self::Deliver(_) => "shipping",
         }
     }
 }
@@ -107,17 +110,30 @@ impl World {
             Wish::Put(sku, price_minor) => Some(self.put_product(sku, price_minor)),
             Wish::Cancel(key) => self.order_of(&key).map(|order| self.cancel(order)),
             Wish::Dispatch(key) => {
-                self.parcel_of(&key).await?.map(|(order, parcel)| self.dispatch(order, parcel))
+                let parcel = self.parcel_of(&key, Some(Stage::Released)).await?;
+                parcel.map(|(order, parcel)| self.dispatch(order, parcel))
+            }
+            Wish::DispatchAtOnce(key) => {
+                let parcel = self.parcel_of(&key, None).await?;
+                parcel.map(|(order, parcel)| self.dispatch(order, parcel))
             }
             Wish::Deliver(key) => {
-                self.parcel_of(&key).await?.map(|(order, parcel)| self.deliver(order, parcel))
+                let parcel = self.parcel_of(&key, Some(Stage::Dispatched)).await?;
+                parcel.map(|(order, parcel)| self.deliver(order, parcel))
             }
         })
     }
 
-    async fn parcel_of(&self, key: &str) -> Result<Option<(OrderId, ShipmentId)>> {
+    /// The order's parcel, if there is one and it is at this stage.
+    async fn parcel_of(
+        &self,
+        key: &str,
+        stage: Option<Stage>,
+    ) -> Result<Option<(OrderId, ShipmentId)>> {
         let Some(order) = self.order_of(key) else { return Ok(None) };
         let shipment = self.shipment(order).await?;
+        let shipment =
+            shipment.filter(|shipment| stage.is_none_or(|stage| stage == shipment.stage));
         let id = shipment.and_then(|shipment| shipment.shipment_id?.parse().ok());
         Ok(id.map(|id| (order, id)))
     }

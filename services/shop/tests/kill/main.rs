@@ -7,7 +7,7 @@ mod clients;
 mod process;
 mod verdict;
 
-use std::{io::Write as _, time::Duration};
+use std::{collections::BTreeMap, io::Write as _, time::Duration};
 
 use futures::future::join_all;
 use tempfile::TempDir;
@@ -47,7 +47,8 @@ async fn kill_in_mid_load(seed: u64) {
     let mut owner = Client::new(address.subscribe(), progress.clone());
     let stocked = owner.fill_shop().await;
 
-    let killer = tokio::spawn(kill_at(moments(&mut random), shop, address.clone(), progress.clone()));
+    let killer =
+        tokio::spawn(kill_at(moments(&mut random), shop, address.clone(), progress.clone()));
     let clients = (0..CLIENTS).map(|number| {
         let client = Client::new(address.subscribe(), progress.clone());
         client.order_all((number..ORDERS).step_by(CLIENTS).collect(), seed)
@@ -62,11 +63,21 @@ async fn kill_in_mid_load(seed: u64) {
     let Verdict { accepted, ended, lost, doubled, .. } = &verdict;
     tell(&format!(
         "kill test: KILL_SEED={seed}, killed {} times; {accepted} orders accepted, {ended} ended, \
-         {lost} lost, {doubled} doubled",
-        KILLS + 1
+         {lost} lost, {doubled} doubled; {:?}",
+        KILLS + 1,
+        tally(&outcomes)
     ));
     assert!(violations.is_empty(), "{violations:#?}");
     assert_eq!((*accepted, *ended, *lost, *doubled), (ORDERS, ORDERS, 0, 0));
+}
+
+/// How many orders ended how.
+fn tally(outcomes: &[Outcome]) -> BTreeMap<&str, usize> {
+    let mut tally = BTreeMap::new();
+    for outcome in outcomes {
+        *tally.entry(outcome.status.as_str()).or_default() += 1;
+    }
+    tally
 }
 
 /// After how many answers and ends the shop is killed.
@@ -94,5 +105,5 @@ async fn kill_at(
 
 /// Shown even when the test passes: `cargo test` captures only what the macros print.
 fn tell(line: &str) {
-    writeln!(std::io::stderr(), "{line}").unwrap();
+    std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
 }

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use super::*;
 use crate::contracts::{order_completed::OrderCompleted, stock_rejected::*};
 

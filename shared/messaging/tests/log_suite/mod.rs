@@ -63,6 +63,7 @@ macro_rules! log_suite {
                 an_append_wakes_a_waiting_reader
                 a_cancelled_next_loses_nothing
                 a_paused_partition_delivers_nothing_until_it_is_resumed
+                what_was_being_read_when_its_partition_was_paused_comes_after_it_is_resumed
                 a_reader_without_a_group_stores_nothing
                 a_new_group_starts_at_the_beginning
                 groups_do_not_disturb_each_other
@@ -91,7 +92,7 @@ macro_rules! log_suite {
 
 /// A test that waits for ever fails instead.
 pub async fn watched(test: impl Future<Output = ()>) {
-    let limit = std::time::Duration::from_secs(120);
+    let limit = std::time::Duration::from_secs(60);
     tokio::time::timeout(limit, test).await.expect("the test waits for something that never comes");
 }
 

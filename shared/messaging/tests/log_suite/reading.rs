@@ -103,6 +103,31 @@ pub async fn a_paused_partition_delivers_nothing_until_it_is_resumed(harness: im
     assert_eq!(numbers(others.iter().chain(&resumed)), (0..1000).collect::<Vec<_>>());
 }
 
+pub async fn what_was_being_read_when_its_partition_was_paused_comes_after_it_is_resumed(
+    harness: impl Harness,
+) {
+    let log = harness.log();
+    let topic = create(&*log, 2).await;
+    append(&*log, numbered(topic, 1000)).await;
+    let ends = offsets(&log.end_positions(&[topic.name]).await.unwrap());
+    let mut consumer = reader(&*log, topic).await;
+    assert!(matches!(consumer.next().await, LogEvent::Assigned(_)));
+    let begun = consumer.next().now_or_never();
+    let paused = [TopicPartition::new(topic.name, 0)];
+    consumer.pause(&paused);
+    let mut records = match begun {
+        Some(LogEvent::Records(_, records)) => records,
+        _ => Vec::new(),
+    };
+    let before = records.len();
+    let left = ends[1] as usize - records.iter().filter(|own| own.at.partition == 1).count();
+    records.extend(read(&mut *consumer, left).await);
+    assert!(records[before..].iter().all(|record| record.at.partition == 1));
+    consumer.resume(&paused);
+    let rest = read(&mut *consumer, 1000 - records.len()).await;
+    assert_eq!(numbers(records.iter().chain(&rest)), (0..1000).collect::<Vec<_>>());
+}
+
 pub async fn a_reader_without_a_group_stores_nothing(harness: impl Harness) {
     let log = harness.log();
     let topic = create(&*log, 2).await;

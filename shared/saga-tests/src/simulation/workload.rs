@@ -10,7 +10,7 @@ const SKUS: [&str; 3] = ["mug", "book", "lamp"];
 pub fn stock(world: &mut World, random: &mut Random) {
     for (i, sku) in SKUS.into_iter().enumerate() {
         world.wish(Wish::Put(sku, 100 * (i as i64 + 1)));
-        let pieces = random.below(4);
+        let pieces = random.below(6);
         if pieces > 0 {
             world.wish(Wish::Restock(format!("first {sku}"), sku, pieces as i64));
         }
@@ -63,8 +63,9 @@ fn later_wishes(random: &mut Random, key: &str) -> Vec<Wish> {
     for _ in 0..random.between(0, 4) {
         let key = key.to_owned();
         wishes.push(match random.below(10) {
-            0..4 => Wish::Cancel(key),
-            4..8 => Wish::Dispatch(key),
+            0..2 => Wish::Cancel(key),
+            2..6 => Wish::Dispatch(key),
+            6 => Wish::DispatchAtOnce(key),
             _ => Wish::Deliver(key),
         });
     }

@@ -1,5 +1,7 @@
 //! Looking at a world: what holds, what was said, how an order stands.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::{Result, ensure};
 use events::{Envelope, topics};
 use kernel::OrderId;
@@ -27,6 +29,7 @@ impl World {
     /// # Errors
     /// Those that don't hold.
     pub async fn check(&self) -> Result<()> {
+        self.check_order_in_log()?;
         let violations = self.violations().await?;
         ensure!(violations.is_empty(), "{}", list(&violations));
         Ok(())
@@ -41,6 +44,23 @@ impl World {
         violations.extend(self.checker.stock(&self.expected).await?);
         violations.extend(self.checker.residue().await?);
         ensure!(violations.is_empty(), "{}", list(&violations));
+        Ok(())
+    }
+
+    /// That what was said of one key stands in the log in the order in which it was said; repeats
+    /// may come later.
+    fn check_order_in_log(&self) -> Result<()> {
+        let topics: Vec<_> = topics::ALL.iter().map(|topic| topic.name).collect();
+        let mut last = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for record in self.log.all(&topics) {
+            // Ids of a virtual clock sort in the order in which they were made.
+            let id = record.header("ce_id").unwrap_or_default().to_owned();
+            if seen.insert(id.clone()) {
+                let before = last.insert((record.at.clone(), record.key.clone()), id.clone());
+                ensure!(before < Some(id), "{}:{} overtook another", record.at, record.offset);
+            }
+        }
         Ok(())
     }
 

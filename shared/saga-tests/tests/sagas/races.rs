@@ -20,7 +20,7 @@ fn cancel(key: &str) -> Wish {
 }
 
 fn dispatch(key: &str) -> Wish {
-    Wish::Dispatch(key.into())
+    Wish::DispatchAtOnce(key.into())
 }
 
 /// Until the shipment is booked and published, and the order service hasn't heard of it.

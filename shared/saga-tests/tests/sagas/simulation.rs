@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     io::Write as _,
+    ops::Range,
     sync::{
         Mutex,
         atomic::{AtomicU64, Ordering},
@@ -14,8 +15,10 @@ use std::{
 
 use saga_tests::{World, simulation};
 
+use crate::scene::block_on;
+
 const DEFAULT_SEEDS: u64 = 2000;
-/// The last steps before a violation; `SAGA_SEED` shows all.
+/// How many steps before a violation are shown; `SAGA_SEED` shows all.
 const LAST_STEPS: usize = 40;
 
 #[allow(clippy::disallowed_methods, reason = "the way to replay a seed")]
@@ -25,66 +28,88 @@ fn number(variable: &str) -> Option<u64> {
 
 /// Shown even when the test passes: `cargo test` captures only what the macros print.
 fn tell(line: &str) {
-    writeln!(std::io::stderr(), "{line}").unwrap();
+    std::io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+/// Names the seed when a rule or the simulation itself panics.
+struct Living(u64);
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            tell(&format!("a panic; {}", replay(self.0)));
+        }
+    }
 }
 
-/// The steps of one life, and what was wrong with it.
+fn replay(seed: u64) -> String {
+    format!("replay it with: SAGA_SEED={seed} cargo test -p saga-tests simulation -- --nocapture")
+}
+
+/// One life, and what was wrong with it.
 async fn live(world: &mut World, seed: u64) -> Result<(), String> {
+    let _living = Living(seed);
     world.reset(seed).await.unwrap();
-    let Err(violation) = simulation::live(world, seed).await else { return Ok(()) };
-    let all = number("SAGA_SEED").is_some();
+    let result = simulation::live(world, seed).await;
     let lines = world.trace.lines();
-    let first = if all { 0 } else { lines.len().saturating_sub(LAST_STEPS) };
-    Err(format!(
-        "{}\n\nseed {seed}: {violation:#}\nreplay it with: SAGA_SEED={seed} cargo test -p saga-tests simulation -- --nocapture",
-        lines[first..].join("\n")
-    ))
+    if number("SAGA_SEED").is_some() {
+        tell(&lines.join("\n"));
+    }
+    let last = lines[lines.len().saturating_sub(LAST_STEPS)..].join("\n");
+    result.map_err(|violation| format!("{last}\n\nseed {seed}: {violation:#}\n{}", replay(seed)))
+}
+
+/// Seeds that several threads share, and what came of them.
+struct Run {
+    next: AtomicU64,
+    end: u64,
+    failures: Mutex<Vec<String>>,
+    tally: Mutex<BTreeMap<String, usize>>,
+}
+
+impl Run {
+    fn new(seeds: Range<u64>) -> Self {
+        let next = AtomicU64::new(seeds.start);
+        Self { next, end: seeds.end, failures: Mutex::default(), tally: Mutex::default() }
+    }
+
+    /// Lives one seed after the other, until none is left or one fails.
+    async fn live(&self) {
+        let mut world = World::new(0).await.unwrap();
+        loop {
+            let seed = self.next.fetch_add(1, Ordering::Relaxed);
+            if seed >= self.end || !self.failures.lock().unwrap().is_empty() {
+                break;
+            }
+            if let Err(failure) = live(&mut world, seed).await {
+                self.failures.lock().unwrap().push(failure);
+            }
+        }
+        let mut tally = self.tally.lock().unwrap();
+        for (what, count) in world.tally {
+            *tally.entry(what).or_default() += count;
+        }
+    }
 }
 
 #[test]
 fn the_invariants_survive_thousands_of_simulated_lives() {
-    let (first, count) = match number("SAGA_SEED") {
-        Some(seed) => (seed, 1),
-        None => (1, number("SAGA_SEEDS").unwrap_or(DEFAULT_SEEDS)),
+    let seeds = match number("SAGA_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 1..1 + number("SAGA_SEEDS").unwrap_or(DEFAULT_SEEDS),
     };
     let started = Instant::now();
-    let next = AtomicU64::new(first);
-    let failures = Mutex::new(Vec::new());
-    let tally = Mutex::new(BTreeMap::<String, usize>::new());
-    let lives = || {
-        block_on(async {
-            let mut world = World::new(0).await.unwrap();
-            loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= first + count || !failures.lock().unwrap().is_empty() {
-                    break;
-                }
-                if let Err(failure) = live(&mut world, seed).await {
-                    failures.lock().unwrap().push(failure);
-                }
-            }
-            let mut tally = tally.lock().unwrap();
-            for (what, n) in world.tally {
-                *tally.entry(what).or_default() += n;
-            }
-        });
-    };
+    let run = Run::new(seeds.clone());
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, Into::into) {
-            scope.spawn(lives);
+            scope.spawn(|| block_on(run.live()));
         }
     });
-    let failures = failures.into_inner().unwrap();
+    let failures = run.failures.into_inner().unwrap();
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
-    let tally = tally.into_inner().unwrap();
-    let (seconds, lives) = (started.elapsed().as_secs_f64(), count);
-    tell(&format!(
-        "simulation: {lives} seeds from {first} in {seconds:.1} s, all invariants hold; {tally:?}"
-    ));
+    let tally = run.tally.into_inner().unwrap();
+    let (count, seconds) = (seeds.end - seeds.start, started.elapsed().as_secs_f64());
+    tell(&format!("simulation: {count} seeds in {seconds:.1} s, all invariants hold; {tally:?}"));
     if count >= 500 {
         check_coverage(&tally);
     }
