@@ -186,6 +186,11 @@ impl<S: Service> Node for Member<S> {
 
     async fn transact(&self, work: &Work, commit: bool) -> Result<Done> {
         let (batch, tickets) = self.batch(work).await?;
+        let Batch { items, requests, due, relayed } = &batch;
+        if items.is_empty() && requests.is_empty() && due.is_empty() && relayed.is_empty() {
+            // Records that mean nothing to this service need no transaction.
+            return Ok(Done::default());
+        }
         let tx = self.database().begin().await?;
         let outcome = execute(&self.app.ctx, &tx, &batch)
             .await

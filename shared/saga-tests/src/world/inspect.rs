@@ -15,10 +15,7 @@ use crate::checker::Violation;
 
 impl World {
     /// Stock is conserved (I5), at this very moment.
-    pub(super) async fn check_stock(&mut self, changed: &str) -> Result<()> {
-        if changed != "inventory" {
-            return Ok(());
-        }
+    pub(super) async fn check_stock(&self) -> Result<()> {
         let violations = self.checker.stock(&self.expected).await?;
         ensure!(violations.is_empty(), "{}", list(&violations));
         Ok(())
