@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
 };
 
 use bytes::Bytes;
@@ -57,8 +57,20 @@ impl Gate {
     }
 
     fn wait_until(&self, condition: impl Fn(&Control) -> bool) {
-        let control = self.control.0.lock().unwrap();
-        drop(self.control.1.wait_while(control, |control| !condition(control)).unwrap());
+        drop(self.wait(self.control.0.lock().unwrap(), |control| !condition(control)));
+    }
+
+    /// Waits, but not for ever: then the test fails.
+    fn wait<'a>(
+        &'a self,
+        control: MutexGuard<'a, Control>,
+        condition: impl Fn(&Control) -> bool,
+    ) -> MutexGuard<'a, Control> {
+        let (limit, condition) = (Duration::from_secs(60), |own: &mut Control| condition(own));
+        let (control, result) =
+            self.control.1.wait_timeout_while(control, limit, condition).unwrap();
+        assert!(!result.timed_out(), "it waits for something that never comes");
+        control
     }
 
     fn writes(&self) -> Vec<(usize, usize)> {
@@ -71,12 +83,12 @@ impl Store for Gate {
         let mut control = self.control.0.lock().unwrap();
         control.is_waiting = true;
         self.control.1.notify_all();
-        let mut control =
-            self.control.1.wait_while(control, |control| control.verdicts.is_empty()).unwrap();
+        let mut control = self.wait(control, |control| control.verdicts.is_empty());
         control.is_waiting = false;
         control.writes.push((batch.records.len(), batch.positions.len()));
         self.control.1.notify_all();
         control.verdicts.pop_front().unwrap()?;
+        drop(control);
         self.store.write(batch)
     }
 }

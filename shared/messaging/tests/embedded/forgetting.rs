@@ -162,6 +162,22 @@ async fn a_group_whose_position_was_forgotten_goes_on_at_the_first_record() {
 }
 
 #[tokio::test]
+async fn a_reader_of_records_that_are_all_forgotten_waits_for_the_next() {
+    for fixture in Fixture::both() {
+        let topic = topic_with(1, Cleanup::Delete { hours: 1, bytes: None });
+        fixture.log.ensure_topics(&[topic]).await.unwrap();
+        fixture.append((0..10).map(|_| record(topic, "key", "old")).collect()).await;
+        let mut consumer = reader(&fixture.log, topic).await;
+        consumer.next().await;
+        fixture.clock.set(3 * HOUR_MS);
+        assert_eq!(fixture.maintain(3 * HOUR_MS).await, 10);
+        let next = crate::log_suite::watched(read(&mut *consumer, 1));
+        let (next, ()) = tokio::join!(next, fixture.append(vec![record(topic, "key", "new")]));
+        assert_eq!(next[0].offset, 10);
+    }
+}
+
+#[tokio::test]
 async fn how_long_a_topic_keeps_records_may_change() {
     for mut fixture in Fixture::both() {
         let topic = topic_with(1, Cleanup::Delete { hours: 10, bytes: None });

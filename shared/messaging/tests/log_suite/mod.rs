@@ -91,9 +91,9 @@ macro_rules! log_suite {
 }
 
 /// A test that waits for ever fails instead.
-pub async fn watched(test: impl Future<Output = ()>) {
+pub async fn watched<T>(test: impl Future<Output = T>) -> T {
     let limit = std::time::Duration::from_secs(60);
-    tokio::time::timeout(limit, test).await.expect("the test waits for something that never comes");
+    tokio::time::timeout(limit, test).await.expect("the test waits for something that never comes")
 }
 
 /// A clock that a test sets, or that goes on by a millisecond each time it is read.

@@ -18,6 +18,8 @@ pub async fn an_unknown_topic_is_named(harness: impl Harness) {
     assert_named(producer.append(mixed).await.unwrap_err());
     assert_named(log.subscribe(&group(), &names).await.err().unwrap());
     assert_named(log.assign(&[position(unknown, 0, 0)]).await.err().unwrap());
+    let beyond = log.assign(&[position(known, 1, 0)]).await.err().unwrap();
+    assert!(matches!(beyond, LogError::UnknownTopic(_)), "{beyond}");
     assert_named(log.end_positions(&names).await.unwrap_err());
     assert_named(log.first_positions(&names).await.unwrap_err());
     assert_named(log.positions_at(unknown.name, 0).await.unwrap_err());
