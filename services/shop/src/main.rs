@@ -27,11 +27,7 @@ fn main() -> ExitCode {
 fn try_main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     platform::logging::init(&cli.logging)?;
-    // One runtime for all threads: a database connection belongs to the runtime it was made on.
-    let system = actix_web::rt::System::with_tokio_rt(|| {
-        let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        runtime.enable_all().build().expect("the operating system has threads left")
-    });
+    let system = actix_web::rt::System::with_tokio_rt(platform::host::runtime);
     system.block_on(async {
         match cli.task {
             None => shop::run(cli.serve).await,

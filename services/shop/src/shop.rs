@@ -2,7 +2,7 @@
 
 use std::{
     io::Write as _,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener},
     sync::Arc,
     time::Duration,
 };
@@ -41,7 +41,7 @@ pub async fn run(args: Serve) -> Result<()> {
     let listener = TcpListener::bind(args.listen).with_context(|| {
         format!("cannot listen on {}; choose another with --listen", args.listen)
     })?;
-    let address = reachable(listener.local_addr()?);
+    let address = host::reachable(listener.local_addr()?);
 
     let registry = Registry::open(&args.data_dir.join("registry.db")).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -113,16 +113,6 @@ fn registry_settings(address: SocketAddr) -> Result<SrSettings> {
     let mut settings = SrSettings::new_builder(format!("http://{address}/registry"));
     // Ours is on this machine; a proxy meant for others would not find it.
     Ok(settings.no_proxy().set_timeout(REGISTRY_TIMEOUT).build()?)
-}
-
-/// An address that this process can be reached at: "any" is no destination.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let port = address.port();
-    match address {
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, port).into(),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, port).into(),
-        address => address,
-    }
 }
 
 fn greet(address: SocketAddr) -> Result<()> {

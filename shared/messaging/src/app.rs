@@ -8,7 +8,7 @@ use sea_orm::DbErr;
 use sea_orm_migration::MigratorTrait;
 
 use crate::{
-    database::Database,
+    database::{Database, Postgres},
     executor::{Executor, Queue},
     log::EventLog,
     runtime::Running,
@@ -35,9 +35,11 @@ pub enum Databases {
     Sqlite(PathBuf),
     /// One SQLite database each in memory.
     InMemory,
-    /// One PostgreSQL database each, named `<prefix><service>`.
+    /// This PostgreSQL database, of the only service.
+    One(Postgres),
+    /// One PostgreSQL database each, named `<prefix><service>`; created unless they are there.
     Postgres {
-        /// The server's URL, without a database.
+        /// The server's URL; the database in it is replaced.
         server: String,
         /// Keeps suites apart that share a server, such as `shop_`.
         prefix: String,
@@ -53,8 +55,9 @@ impl Databases {
         match self {
             Self::Sqlite(dir) => Database::sqlite::<M>(dir, service).await,
             Self::InMemory => Database::in_memory::<M>().await,
+            Self::One(database) => Database::postgres::<M>(database.clone()).await,
             Self::Postgres { server, prefix } => {
-                Database::postgres::<M>(server, &format!("{prefix}{service}")).await
+                Database::on_server::<M>(server, &format!("{prefix}{service}")).await
             }
         }
     }

@@ -1,29 +1,30 @@
 //! A service's own database: SQLite embedded, PostgreSQL distributed, the same SQL through SeaORM.
 
-use std::{path::Path, time::Duration};
+mod lease;
+mod notices;
+mod postgres;
+
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait as _, Database as Orm, DatabaseConnection, DatabaseTransaction,
-    DbBackend, DbErr, RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
-    sqlx,
+    ConnectOptions, Database as Orm, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait, sqlx,
 };
 use sea_orm_migration::MigratorTrait;
+use tokio::task::JoinSet;
 
+pub use self::{
+    lease::{Duties, Duty, Lease},
+    postgres::{DEFAULT_CONNECTIONS, Postgres},
+};
 use crate::signal::Signals;
 
 /// How long a statement may wait for SQLite's write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that only read, beside SQLite's one writer.
 const SQLITE_READERS: u32 = 4;
-/// Connections per replica.
-const POSTGRES_CONNECTIONS: u32 = 10;
 /// Transactions at once, per replica.
 const POSTGRES_WRITERS: usize = 4;
-/// The longest a statement may take.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Held while a replica migrates; the number is the word "shop".
-const MIGRATION_LOCK: &str = "SELECT pg_advisory_lock(1936224112)";
-
 /// One service's database, and the signals that its commits give.
 #[derive(Clone)]
 pub struct Database {
@@ -31,6 +32,17 @@ pub struct Database {
     reader: DatabaseConnection,
     /// Rung after a commit; what waits for work waits for these.
     pub signals: Signals,
+    /// Which duties this replica does.
+    pub duties: Duties,
+    /// What is known of the server when there may be other replicas.
+    server: Option<Server>,
+}
+
+#[derive(Clone)]
+struct Server {
+    database: Postgres,
+    /// Signals come and go as long as it is there.
+    _notices: Arc<JoinSet<()>>,
 }
 
 /// Why a store could not load or save.
@@ -73,7 +85,7 @@ impl Database {
         let writer = Orm::connect(sqlite_options(&url, 1)).await?;
         M::up(&writer, None).await?;
         let reader = Orm::connect(sqlite_options(&url, SQLITE_READERS)).await?;
-        Ok(Self { writer, reader, signals: Signals::default() })
+        Ok(Self::lone(writer, reader))
     }
 
     /// A database that lives in memory, on one connection. For simulations.
@@ -85,25 +97,45 @@ impl Database {
         options.idle_timeout(None).max_lifetime(None);
         let writer = Orm::connect(options).await?;
         M::up(&writer, None).await?;
-        Ok(Self { reader: writer.clone(), writer, signals: Signals::default() })
+        Ok(Self::lone(writer.clone(), writer))
     }
 
-    /// Opens (or creates) the database `name` on the PostgreSQL server at `server`, a URL without
-    /// a database, and brings it up to date. Replicas that start at once take turns.
+    fn lone(writer: DatabaseConnection, reader: DatabaseConnection) -> Self {
+        let (signals, duties) = Default::default();
+        Self { writer, reader, signals, duties, server: None }
+    }
+
+    /// Opens this PostgreSQL database and brings it up to date. Replicas that start at once take
+    /// turns.
     ///
     /// # Errors
     /// When the server cannot be reached, refuses, or a migration fails.
-    pub async fn postgres<M: MigratorTrait>(server: &str, name: &str) -> Result<Self, DbErr> {
-        create_database(server, name).await?;
-        let url = format!("{}/{name}", server.trim_end_matches('/'));
-        let turn = Orm::connect(postgres_options(&url, 1)).await?;
-        turn.execute_unprepared(MIGRATION_LOCK).await?;
-        let writer = Orm::connect(postgres_options(&url, POSTGRES_CONNECTIONS)).await?;
-        let migrated = M::up(&writer, None).await;
-        // Closing the connection gives up the lock, also after an error.
-        turn.close().await?;
-        migrated?;
-        Ok(Self { reader: writer.clone(), writer, signals: Signals::default() })
+    pub async fn postgres<M: MigratorTrait>(database: Postgres) -> Result<Self, DbErr> {
+        let pool = database.open::<M>().await?;
+        let (signals, away) = Signals::shared();
+        let _notices = notices::carry(&pool, &signals, away);
+        let server = Some(Server { database, _notices });
+        Ok(Self { writer: pool.clone(), reader: pool, signals, duties: Duties::default(), server })
+    }
+
+    /// As [`Database::postgres`], for the database `name` on the server at this URL; creates it
+    /// unless it is there.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, refuses, or a migration fails.
+    pub async fn on_server<M: MigratorTrait>(server: &str, name: &str) -> Result<Self, DbErr> {
+        Self::postgres::<M>(postgres::on_server(server, name).await?).await
+    }
+
+    /// Waits until it is this replica's turn to do `duty`.
+    ///
+    /// # Errors
+    /// When the database is out of reach.
+    pub async fn lead(&self, duty: Duty) -> Result<Lease, DbErr> {
+        match &self.server {
+            Some(server) => Lease::wait(duty, self.duties.clone(), &server.database).await,
+            None => Ok(Lease::alone(duty, self.duties.clone())),
+        }
     }
 
     /// The connection for queries outside a transaction.
@@ -163,42 +195,31 @@ fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
     options
 }
 
-fn postgres_options(url: &str, connections: u32) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url);
-    options.max_connections(connections).sqlx_logging(false).statement_timeout(STATEMENT_TIMEOUT);
-    options.set_application_name("shop");
-    options
-}
-
-/// Creates the database unless it is there; another replica may be doing the same.
-async fn create_database(server: &str, name: &str) -> Result<(), DbErr> {
-    const DUPLICATE_DATABASE: &str = "42P04";
-    // Two at once collide in the catalogue's own index before they see each other.
-    const UNIQUE_VIOLATION: &str = "23505";
-    let url = format!("{}/postgres", server.trim_end_matches('/'));
-    let connection = Orm::connect(postgres_options(&url, 1)).await?;
-    let created = connection.execute_unprepared(&format!("CREATE DATABASE \"{name}\"")).await;
-    connection.close().await?;
-    match created {
-        Err(error) if !has_code(&error, &[DUPLICATE_DATABASE, UNIQUE_VIOLATION]) => Err(error),
-        Ok(_) | Err(_) => Ok(()),
-    }
-}
-
-fn has_code(error: &DbErr, codes: &[&str]) -> bool {
-    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
-        error
-    else {
-        return false;
-    };
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| codes.contains(&&*code))
-}
-
 /// PostgreSQL's classes for connection, resource, conflict and shutdown trouble.
 const TRANSIENT_CLASSES: [&str; 5] = ["08", "53", "55", "57", "40"];
 /// SQLite's busy, locked, full and I/O errors (primary codes).
 const TRANSIENT_CODES: [i64; 4] = [5, 6, 10, 13];
+
+/// Whether the server turns us away: a wrong password or right, no such database, a URL that makes
+/// no sense. At the start that is final; in mid-flight somebody may be mending it.
+pub fn is_refused(error: &DbErr) -> bool {
+    /// PostgreSQL's classes for authorization and for a database that is not there.
+    const REFUSED_CLASSES: [&str; 2] = ["28", "3D"];
+    let (DbErr::Conn(RuntimeErr::SqlxError(error))
+    | DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    match &**error {
+        sqlx::Error::Configuration(_) => true,
+        sqlx::Error::Database(error) => error
+            .code()
+            .and_then(|code| code.get(..2).map(|class| REFUSED_CLASSES.contains(&class)))
+            .unwrap_or(false),
+        _ => false,
+    }
+}
 
 /// Whether a statement that failed like this may succeed a moment later.
 pub fn is_transient(error: &DbErr) -> bool {

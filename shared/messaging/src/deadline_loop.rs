@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::DbErr;
 
 use crate::{
+    database::Duty,
     deadlines,
     executor::Executor,
     gate::Gate,
@@ -28,25 +29,39 @@ pub struct DeadlineLoop<S: Service> {
 }
 
 impl<S: Service> DeadlineLoop<S> {
-    /// Fires deadlines; returns only when the service is stopping.
+    /// Fires deadlines whenever it is this replica's turn; returns only when the service is
+    /// stopping.
     pub async fn run(self) {
         let mut backoff = Backoff::default();
         loop {
-            self.gate.opened().await;
-            match due_now(&self.ctx).await {
-                Ok(ids) if ids.is_empty() => self.rest().await,
-                Ok(ids) => {
-                    if !self.executor.due(ids).await {
-                        return;
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(service = S::NAME, %error, "cannot look at the deadlines");
-                    backoff.wait().await;
-                    continue;
-                }
+            let error = match self.ctx.database.lead(Duty::Deadlines).await {
+                Ok(mut lease) => tokio::select! {
+                    fired = self.fire(&mut backoff) => match fired {
+                        Ok(()) => return,
+                        Err(error) => error,
+                    },
+                    error = lease.lost() => error,
+                },
+                Err(error) => error,
+            };
+            if backoff.failures() == 0 {
+                tracing::warn!(service = S::NAME, %error, "deadlines wait");
             }
+            backoff.wait().await;
+        }
+    }
+
+    /// Fires deadlines until the service is stopping.
+    async fn fire(&self, backoff: &mut Backoff) -> Result<(), DbErr> {
+        loop {
+            self.gate.opened().await;
+            let ids = due_now(&self.ctx).await?;
             backoff.reset();
+            if ids.is_empty() {
+                self.rest().await;
+            } else if !self.executor.due(ids).await {
+                return Ok(());
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
     idempotency::IdempotencyKey,
     retry::Backoff,
     service::{Command, Context, Refusal, Service},
+    signal::News,
 };
 
 /// Jobs that may wait; one more request is told to come back later.
@@ -330,14 +331,9 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
 
 /// Wakes whoever waits for what was committed.
 fn announce<S: Service>(ctx: &Context<S>, outcome: &Outcome<S>) {
-    let signals = &ctx.database.signals;
-    if outcome.said > 0 {
-        signals.outbox.notify_one();
-    }
-    if outcome.deadlines_changed {
-        signals.deadlines.notify_one();
-    }
-    signals.changed(outcome.changed.iter().cloned());
+    let changed = outcome.changed.iter().cloned();
+    let news = News::new(outcome.said > 0, outcome.deadlines_changed, changed);
+    ctx.database.signals.committed(news);
 }
 
 /// What failed together for good is done piece by piece, so that only the poisonous piece is

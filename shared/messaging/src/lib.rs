@@ -18,6 +18,7 @@ pub mod executor;
 pub mod gate;
 pub mod idempotency;
 pub mod inbox;
+pub mod kafka;
 pub mod log;
 pub mod migration;
 pub mod murmur2;

@@ -1,13 +1,13 @@
 //! The one way out (I3): what a transaction left in the outbox is appended to the log in its
 //! order, then forgotten. Woken by the commit; one relay per database, a deposed one is fenced.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
 
 use sea_orm::DbErr;
 use tokio::sync::oneshot;
 
 use crate::{
-    database::Database,
+    database::{Database, Duty, Lease},
     executor::Executor,
     log::{EventLog, LogError, Producer},
     outbox,
@@ -69,20 +69,45 @@ impl<S: Service> Relay<S> {
         Self { database, log, executor, sent: VecDeque::new() }
     }
 
-    /// Relays; returns only to be started anew.
+    /// Relays whenever it is this replica's turn; never returns.
     pub async fn run(mut self) {
         let mut backoff = Backoff::default();
-        let identity = format!("{}-relay", S::NAME);
         loop {
-            let error = match self.log.producer(Some(&identity)).await {
-                Ok(producer) => self.relay(&*producer, &mut backoff).await,
-                Err(error) => error.into(),
-            };
+            let error = self.lead(&mut backoff).await;
             if backoff.failures() == 0 {
                 tracing::warn!(service = S::NAME, %error, "events wait in the outbox");
             }
             self.measure().await;
             backoff.wait().await;
+        }
+    }
+
+    /// Waits for the turn, then relays until something fails. The order matters: by the time a
+    /// relay may read the outbox, all before it have stopped or are fenced.
+    async fn lead(&mut self, backoff: &mut Backoff) -> RelayError {
+        let mut lease = match self.turn().await {
+            Ok(lease) => lease,
+            Err(error) => return error.into(),
+        };
+        let identity = format!("{}-relay", S::NAME);
+        let producer = match self.log.producer(Some(&identity)).await {
+            Ok(producer) => producer,
+            Err(error) => return error.into(),
+        };
+        tokio::select! {
+            error = self.relay(&*producer, backoff) => error,
+            error = lease.lost() => error.into(),
+        }
+    }
+
+    /// Waits for this replica's turn; meanwhile too much may wait here as well.
+    async fn turn(&self) -> Result<Lease, DbErr> {
+        let mut turn = pin!(self.database.lead(Duty::Relay));
+        loop {
+            match tokio::time::timeout(LOOK_AGAIN, &mut turn).await {
+                Ok(lease) => return lease,
+                Err(_) => self.measure().await,
+            }
         }
     }
 

@@ -1,6 +1,10 @@
 //! Services on a listener: one alone or all five, the same routes, health and stopping.
 
-use std::{io, net::TcpListener, sync::Arc};
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    sync::Arc,
+};
 
 use actix_web::{
     App as ActixApp, HttpServer,
@@ -134,4 +138,24 @@ fn health_of(services: &[Arc<dyn Hosted>], log: &Arc<dyn EventLog>) -> Health {
     Health::new(
         std::iter::once(reachable).chain(services.iter().flat_map(|s| s.checks())).collect(),
     )
+}
+
+/// The runtime of a process: one for all threads, because a database connection belongs to the
+/// runtime it was made on.
+///
+/// # Panics
+/// When the operating system has no threads left.
+pub fn runtime() -> tokio::runtime::Runtime {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.enable_all().build().expect("the operating system has threads left")
+}
+
+/// An address that this process can be reached at: "any" is no destination.
+pub fn reachable(address: SocketAddr) -> SocketAddr {
+    let port = address.port();
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, port).into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, port).into(),
+        address => address,
+    }
 }

@@ -19,6 +19,8 @@
 pub mod answer;
 pub mod auth;
 pub mod clock;
+pub mod distributed;
+pub mod environment;
 mod explain;
 pub mod fallback;
 pub mod health;
@@ -32,6 +34,7 @@ pub mod page;
 pub mod path;
 pub mod problem;
 pub mod query;
+pub mod service;
 pub mod shutdown;
 pub mod trace;
 

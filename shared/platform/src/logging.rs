@@ -12,6 +12,10 @@ use tracing_subscriber::{
     util::{SubscriberInitExt, TryInitError},
 };
 
+/// What is logged unless somebody says otherwise.
+pub const DEFAULT_FILTER: &str =
+    "info,sea_orm_migration=warn,actix_server=warn,schema_registry=warn";
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -20,6 +24,18 @@ pub enum Format {
     Human,
     /// One JSON object a line.
     Json,
+}
+
+impl std::str::FromStr for Format {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "human" => Ok(Self::Human),
+            "json" => Ok(Self::Json),
+            _ => Err("human or json"),
+        }
+    }
 }
 
 /// The command line's part of it, for `#[command(flatten)]`.
@@ -32,7 +48,7 @@ pub struct Options {
     #[arg(
         long = "log-filter",
         env = "RUST_LOG",
-        default_value = "info,sea_orm_migration=warn,actix_server=warn,schema_registry=warn",
+        default_value = DEFAULT_FILTER,
         value_name = "FILTER"
     )]
     pub filter: String,

@@ -8,7 +8,7 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use kernel::OrderId;
-use messaging::app::App;
+use messaging::{app::App, signal::Changed};
 use platform::{Problem, Segment, openapi::Problems};
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
@@ -95,7 +95,7 @@ struct Follower {
     id: OrderId,
     /// The version that was sent last.
     last: i64,
-    changes: broadcast::Receiver<String>,
+    changes: broadcast::Receiver<Changed>,
     queue: VecDeque<Bytes>,
     over: bool,
     _permit: OwnedSemaphorePermit,
@@ -125,7 +125,7 @@ impl Follower {
     async fn changed(&mut self) {
         loop {
             match self.changes.recv().await {
-                Ok(id) if id != self.id.to_string() => {}
+                Ok(Changed::One(id)) if id != self.id.to_string() => {}
                 Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
                 Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
             }

@@ -1,0 +1,99 @@
+//! A service's database on PostgreSQL: how it is connected to, and made when it is missing.
+
+use std::{str::FromStr as _, time::Duration};
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait as _, Database as Orm, DatabaseConnection, DbErr, RuntimeErr,
+    sqlx::{self, ConnectOptions as _, Connection as _, postgres::PgConnectOptions},
+};
+use sea_orm_migration::MigratorTrait;
+
+/// Connections of a replica's pool, unless it is told another number.
+pub const DEFAULT_CONNECTIONS: u32 = 10;
+/// The longest a statement may take.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest a transaction may hold its locks without saying anything: its replica may hang.
+const IDLE_IN_TRANSACTION: &str = "30s";
+/// The longest to wait for a connection of the pool, or for the server to take a new one.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that was idle for this long is asked whether it still lives before it is used.
+const ASK_AFTER: Duration = Duration::from_secs(1);
+/// Held while a replica migrates; the number is the word "shop".
+const MIGRATION_LOCK: &str = "SELECT pg_advisory_lock(1936224112)";
+
+/// Which database, and how many connections.
+#[derive(Clone, Debug)]
+pub struct Postgres {
+    /// `postgres://user:password@host:port/database?sslmode=...`
+    pub url: String,
+    /// Connections of this replica's pool. One more listens, and one for each duty waits or leads.
+    pub connections: u32,
+}
+
+impl Postgres {
+    /// The database at this URL, with the usual number of connections.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), connections: DEFAULT_CONNECTIONS }
+    }
+
+    /// The options of a connection outside the pool, for `what`.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn connection(&self, what: &str) -> Result<PgConnectOptions, DbErr> {
+        let options = PgConnectOptions::from_str(&self.url).map_err(conn)?;
+        Ok(options.application_name(&format!("shop {what}")))
+    }
+
+    /// Connects, and brings the tables up to date. Replicas that start at once take turns.
+    pub(super) async fn open<M: MigratorTrait>(&self) -> Result<DatabaseConnection, DbErr> {
+        let turn = Orm::connect(options(&self.url, 1)).await?;
+        turn.execute_unprepared(MIGRATION_LOCK).await?;
+        let pool = Orm::connect(options(&self.url, self.connections + 1)).await?;
+        let migrated = M::up(&pool, None).await;
+        // Closing the connection gives up the lock, also after an error.
+        turn.close().await?;
+        migrated?;
+        Ok(pool)
+    }
+}
+
+/// The database `name` on the server at `server`, a URL without a database; it is created unless
+/// it is there. Another replica may be doing the same.
+pub(super) async fn on_server(server: &str, name: &str) -> Result<Postgres, DbErr> {
+    const DUPLICATE_DATABASE: &str = "42P04";
+    // Two at once collide in the catalogue's own index before they see each other.
+    const UNIQUE_VIOLATION: &str = "23505";
+    let options = PgConnectOptions::from_str(server).map_err(conn)?;
+    let mut connection = options.clone().database("postgres").connect().await.map_err(conn)?;
+    let create = format!("CREATE DATABASE \"{name}\"");
+    let created = sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut connection).await;
+    connection.close().await.map_err(conn)?;
+    match created {
+        Err(error) if !has_code(&error, &[DUPLICATE_DATABASE, UNIQUE_VIOLATION]) => {
+            Err(conn(error))
+        }
+        Ok(_) | Err(_) => Ok(Postgres::new(options.database(name).to_url_lossy())),
+    }
+}
+
+fn options(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(connections).sqlx_logging(false).statement_timeout(STATEMENT_TIMEOUT);
+    options.acquire_timeout(ACQUIRE_TIMEOUT).connect_timeout(ACQUIRE_TIMEOUT);
+    options.test_before_acquire_if_idle_for(ASK_AFTER).set_application_name("shop");
+    options.map_sqlx_postgres_opts(|options| {
+        options.options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)])
+    });
+    options
+}
+
+fn has_code(error: &sqlx::Error, codes: &[&str]) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| codes.contains(&&*code))
+}
+
+/// An error of a connection that is not SeaORM's.
+pub(super) fn conn(error: sqlx::Error) -> DbErr {
+    DbErr::Conn(RuntimeErr::SqlxError(error.into()))
+}

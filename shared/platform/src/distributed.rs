@@ -1,0 +1,186 @@
+//! The servers of a distributed shop, from configuration: Kafka, the schema registry, PostgreSQL.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use events::{Codec, topics};
+use messaging::{
+    app::{Databases, Platform},
+    kafka::{KafkaConfig, KafkaLog, Login, Sasl, Security, Tls},
+    log::{EventLog, LogError},
+    retry::Backoff,
+};
+use schema_registry_converter::{async_impl::schema_registry::SrSettings, error::SRCError};
+
+use crate::{
+    SystemClock,
+    environment::{ConfigError, Environment, Variable},
+};
+
+/// The longest a call to the registry may take.
+const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How to reach the servers, beside where they are.
+pub const SECURITY: &[Variable] = &[
+    Variable::with_default(
+        "SHOP_KAFKA_TLS",
+        "false",
+        "`true` encrypts and checks the brokers' certificates",
+    ),
+    Variable::optional(
+        "SHOP_KAFKA_CA_FILE",
+        "the authority that signed the brokers' certificates, a PEM file (default: the system's)",
+    ),
+    Variable::optional(
+        "SHOP_KAFKA_SASL",
+        "how to log in: `plain`, `scram-sha-256`, `scram-sha-512` or `oauthbearer` (default: not at all)",
+    ),
+    Variable::optional("SHOP_KAFKA_USER", "the user, for all but `oauthbearer`"),
+    Variable::optional("SHOP_KAFKA_PASSWORD", "the user's password").secret(),
+    Variable::optional(
+        "SHOP_KAFKA_TOKEN_FILE",
+        "a file with a JSON web token, for `oauthbearer`; read anew before it expires",
+    ),
+    Variable::optional(
+        "SHOP_KAFKA_REPLICATION",
+        "replicas of the topics that are created, 1 or more (default: the broker's)",
+    ),
+    Variable::optional("SHOP_REGISTRY_USER", "the user, for basic authentication (default: none)"),
+    Variable::optional("SHOP_REGISTRY_PASSWORD", "the user's password").secret(),
+    Variable::optional(
+        "SHOP_REGISTRY_CA_FILE",
+        "the authority that signed the registry's certificate, a PEM file (default: the system's)",
+    ),
+];
+
+/// Where the event log and the registry are.
+#[derive(Clone, Debug)]
+pub struct Servers {
+    /// `host:port`, several separated by commas.
+    pub kafka: String,
+    /// The registry's URL.
+    pub registry: String,
+    /// Where the databases are.
+    pub databases: Databases,
+}
+
+/// Why the servers cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The configuration makes no sense.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Kafka turns us away, or its topics are not ours.
+    #[error("Kafka: {0}")]
+    Log(#[from] LogError),
+    /// The registry's client cannot be made.
+    #[error("the schema registry's client: {0}")]
+    Registry(#[from] SRCError),
+}
+
+/// Connects to the servers; they may be away, and are waited for.
+///
+/// # Errors
+/// When the configuration makes no sense, a server turns us away, or the topics are not those of
+/// the table.
+pub async fn connect(
+    servers: Servers,
+    environment: &Environment,
+) -> Result<Platform, ConnectError> {
+    let log = KafkaLog::connect(kafka(&servers.kafka, environment)?)?;
+    let codec = Codec::new(registry(servers.registry, environment)?);
+    topics_of(&log).await?;
+    Ok(Platform {
+        log: Arc::new(log),
+        codec: Arc::new(codec),
+        clock: Arc::new(SystemClock),
+        databases: servers.databases,
+    })
+}
+
+/// Creates or compares the topics, however long it takes for the brokers to be there.
+async fn topics_of(log: &KafkaLog) -> Result<(), LogError> {
+    let all: Vec<_> = topics::ALL.iter().copied().chain(topics::DEAD_LETTERS).collect();
+    let mut backoff = Backoff::default();
+    loop {
+        match log.ensure_topics(&all).await {
+            Err(error) if error.is_transient() => {
+                waiting(&backoff, "Kafka", &error);
+                backoff.wait().await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Says what is waited for, now and then.
+pub fn waiting(backoff: &Backoff, server: &str, error: &dyn std::fmt::Display) {
+    if backoff.failures() % 10 == 0 {
+        tracing::warn!(server, %error, "waiting for a server");
+    }
+}
+
+fn kafka(bootstrap_servers: &str, environment: &Environment) -> Result<KafkaConfig, ConfigError> {
+    let replication_factor = environment.value("SHOP_KAFKA_REPLICATION")?;
+    if replication_factor == Some(0) {
+        return Err(environment.invalid("SHOP_KAFKA_REPLICATION", "at least 1".to_owned()));
+    }
+    let ca_file = environment.value::<PathBuf>("SHOP_KAFKA_CA_FILE")?;
+    let tls = environment.required::<bool>("SHOP_KAFKA_TLS")?;
+    if ca_file.is_some() && !tls {
+        let reason = "it is used with SHOP_KAFKA_TLS=true only".to_owned();
+        return Err(environment.invalid("SHOP_KAFKA_CA_FILE", reason));
+    }
+    let security = Security { tls: tls.then_some(Tls { ca_file }), sasl: sasl(environment)? };
+    Ok(KafkaConfig { security, replication_factor, ..KafkaConfig::new(bootstrap_servers) })
+}
+
+fn sasl(environment: &Environment) -> Result<Option<Sasl>, ConfigError> {
+    let Some(mechanism) = environment.text("SHOP_KAFKA_SASL")? else { return Ok(None) };
+    let needed = |name: &str| match environment.text(name)? {
+        Some(text) => Ok(text),
+        None => Err(ConfigError::Together(format!(
+            "{name} is not set: SHOP_KAFKA_SASL={mechanism} needs it"
+        ))),
+    };
+    let login = || {
+        Ok::<_, ConfigError>(Login {
+            user: needed("SHOP_KAFKA_USER")?,
+            password: needed("SHOP_KAFKA_PASSWORD")?,
+        })
+    };
+    Ok(Some(match mechanism.as_str() {
+        "plain" => Sasl::Plain(login()?),
+        "scram-sha-256" => Sasl::ScramSha256(login()?),
+        "scram-sha-512" => Sasl::ScramSha512(login()?),
+        "oauthbearer" => Sasl::OAuthBearer { token_file: needed("SHOP_KAFKA_TOKEN_FILE")?.into() },
+        _ => {
+            let known = "plain, scram-sha-256, scram-sha-512 or oauthbearer".to_owned();
+            return Err(environment.invalid("SHOP_KAFKA_SASL", known));
+        }
+    }))
+}
+
+fn registry(url: String, environment: &Environment) -> Result<SrSettings, ConnectError> {
+    let mut settings = SrSettings::new_builder(url.trim_end_matches('/').to_owned());
+    let password = environment.text("SHOP_REGISTRY_PASSWORD")?;
+    match environment.text("SHOP_REGISTRY_USER")? {
+        Some(user) => {
+            settings.set_basic_authorization(&user, password.as_deref());
+        }
+        None if password.is_some() => {
+            let reason = "it is used with SHOP_REGISTRY_USER only".to_owned();
+            return Err(environment.invalid("SHOP_REGISTRY_PASSWORD", reason).into());
+        }
+        None => {}
+    }
+    let mut client = reqwest::Client::builder().timeout(REGISTRY_TIMEOUT);
+    if let Some(file) = environment.text("SHOP_REGISTRY_CA_FILE")? {
+        let unusable = |reason: String| environment.invalid("SHOP_REGISTRY_CA_FILE", reason);
+        let pem = std::fs::read(&file).map_err(|error| unusable(error.to_string()))?;
+        let authorities = reqwest::Certificate::from_pem_bundle(&pem);
+        for authority in authorities.map_err(|error| unusable(error.to_string()))? {
+            client = client.add_root_certificate(authority);
+        }
+    }
+    Ok(settings.build_with(client)?)
+}
