@@ -12,6 +12,7 @@ use messaging::{
     app::{App, Platform},
     service::{Aggregate, Heard, Hearing, Service, Stamp, Unusable},
 };
+use platform::environment::{ConfigError, Environment, Variable};
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,25 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self { report_after: Duration::from_secs(3600) }
+    }
+}
+
+/// What can be set by environment.
+pub const VARIABLES: &[Variable] = &[
+    Variable::with_default(
+        "SHOP_RESERVATION_REPORT_S",
+        "3600",
+        "how old a reservation of an unconfirmed order gets before it is reported, in seconds",
+    ),
+];
+
+impl Config {
+    /// What the environment says.
+    ///
+    /// # Errors
+    /// When a variable makes no sense.
+    pub fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
+        Ok(Self { report_after: environment.seconds("SHOP_RESERVATION_REPORT_S")? })
     }
 }
 

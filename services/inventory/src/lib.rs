@@ -12,7 +12,7 @@ pub mod domain;
 pub mod http;
 pub mod store;
 
-pub use app::{Config, Inventory, build};
+pub use app::{Config, Inventory, VARIABLES, build};
 
 #[cfg(test)]
 mod testing;

@@ -13,6 +13,7 @@ use messaging::{
     database::StoreError,
     service::{Aggregate, Heard, Hearing, Said, Service, Stamp, Unusable},
 };
+use platform::environment::{ConfigError, Environment, Variable};
 use sea_orm::{DatabaseTransaction, DbErr};
 
 use crate::{
@@ -32,6 +33,25 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self { patience: Duration::from_secs(15 * 60) }
+    }
+}
+
+/// What can be set by environment.
+pub const VARIABLES: &[Variable] = &[
+    Variable::with_default(
+        "SHOP_ORDER_DEADLINE_S",
+        "900",
+        "how long a PENDING order waits for stock and shipping, in seconds",
+    ),
+];
+
+impl Config {
+    /// What the environment says.
+    ///
+    /// # Errors
+    /// When a variable makes no sense.
+    pub fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
+        Ok(Self { patience: environment.seconds("SHOP_ORDER_DEADLINE_S")? })
     }
 }
 

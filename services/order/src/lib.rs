@@ -14,4 +14,4 @@ pub mod store;
 #[cfg(test)]
 mod testing;
 
-pub use app::{Config, OrderService, build};
+pub use app::{Config, OrderService, VARIABLES, build};

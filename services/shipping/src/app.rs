@@ -11,6 +11,7 @@ use messaging::{
     app::{App, Platform},
     service::{Aggregate, Heard, Hearing, Service, Stamp, Unusable},
 };
+use platform::environment::{ConfigError, Environment, Variable};
 use sea_orm::DbErr;
 
 use crate::{
@@ -35,6 +36,38 @@ impl Default for Config {
             refused_countries: Arc::new(["AQ".to_owned()]),
             delivery_time: Duration::from_secs(3 * 24 * 3600),
         }
+    }
+}
+
+/// What can be set by environment.
+pub const VARIABLES: &[Variable] = &[
+    Variable::with_default(
+        "SHOP_REFUSED_COUNTRIES",
+        "AQ",
+        "countries that are not shipped to: ISO alpha-2 codes, separated by commas",
+    ),
+    Variable::with_default(
+        "SHOP_DELIVERY_TIME_S",
+        "259200",
+        "how long after its booking a parcel should arrive, in seconds",
+    ),
+];
+
+impl Config {
+    /// What the environment says.
+    ///
+    /// # Errors
+    /// When a variable makes no sense.
+    pub fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
+        let name = "SHOP_REFUSED_COUNTRIES";
+        let codes: String = environment.required(name)?;
+        let codes: Vec<_> = codes.split(',').map(|code| code.trim().to_owned()).collect();
+        let is_code = |code: &String| code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase());
+        if !codes.iter().all(is_code) {
+            return Err(environment.invalid(name, "ISO alpha-2 codes, such as AQ,KP".to_owned()));
+        }
+        let delivery_time = environment.seconds("SHOP_DELIVERY_TIME_S")?;
+        Ok(Self { refused_countries: codes.into(), delivery_time })
     }
 }
 

@@ -13,7 +13,7 @@ pub mod domain;
 pub mod http;
 pub mod store;
 
-pub use app::{Config, Shipping, build};
+pub use app::{Config, Shipping, VARIABLES, build};
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,8 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use messaging::app::Databases;
+use platform::distributed::Servers;
 
 /// An event-driven shop: order, inventory and shipping in one process.
 #[derive(Debug, Parser)]
@@ -22,9 +24,19 @@ pub struct Serve {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, env = "SHOP_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
-    /// Where everything is kept.
+    /// Where everything is kept, unless it is on servers.
     #[arg(long, env = "SHOP_DATA_DIR", default_value = "data", value_name = "DIR")]
     pub data_dir: PathBuf,
+    /// Run on this Kafka instead of the embedded log: brokers, separated by commas. How to log in
+    /// is set by environment, as for the services alone (infra/configuration.md).
+    #[arg(long, env = "SHOP_KAFKA", requires_all = ["registry", "postgres"], value_name = "HOST:PORT")]
+    pub kafka: Option<String>,
+    /// The schema registry beside it.
+    #[arg(long, env = "SHOP_REGISTRY", requires_all = ["kafka", "postgres"], value_name = "URL")]
+    pub registry: Option<String>,
+    /// The PostgreSQL server; each service has a database there, named after it.
+    #[arg(long, env = "SHOP_POSTGRES", hide_env_values = true, requires_all = ["kafka", "registry"], value_name = "URL")]
+    pub postgres: Option<String>,
     /// Put a small catalogue into an empty shop (the default).
     #[arg(long, overrides_with = "no_demo_data")]
     pub demo_data: bool,
@@ -60,6 +72,13 @@ pub struct Serve {
 }
 
 impl Serve {
+    /// The servers to run on, if it is to run on servers.
+    pub fn servers(&self) -> Option<Servers> {
+        let (kafka, registry) = (self.kafka.clone()?, self.registry.clone()?);
+        let (server, prefix) = (self.postgres.clone()?, String::new());
+        Some(Servers { kafka, registry, databases: Databases::Postgres { server, prefix } })
+    }
+
     /// How long a PENDING order waits.
     pub fn patience(&self) -> Duration {
         Duration::from_secs(self.order_deadline_s)

@@ -3,6 +3,7 @@
 mod catalogue;
 mod cli;
 mod dead_letters;
+mod ground;
 mod lock;
 mod page;
 mod shop;

@@ -4,29 +4,17 @@ use std::{
     io::Write as _,
     net::{SocketAddr, TcpListener},
     sync::Arc,
-    time::Duration,
 };
 
-use actix_web::web;
 use anyhow::{Context as _, Result, ensure};
-use events::{Codec, topics};
-use kernel::Clock;
-use messaging::{
-    app::{Databases, Platform},
-    embedded::{EmbeddedLog, Settings},
-};
+use messaging::app::Platform;
 use platform::{
-    OperatorToken, SystemClock,
+    OperatorToken,
     host::{self, Hosted},
     shutdown::{self, Stopping},
 };
-use schema_registry::Registry;
-use schema_registry_converter::async_impl::schema_registry::SrSettings;
 
-use crate::{catalogue, cli::Serve, lock, page};
-
-/// The longest a call to the registry may take.
-const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::{catalogue, cli::Serve, ground::Ground};
 
 /// Runs the shop until SIGINT or SIGTERM.
 pub async fn run(args: Serve) -> Result<()> {
@@ -37,27 +25,19 @@ pub async fn run(args: Serve) -> Result<()> {
         "listening on {} lets strangers change the stock: set --operator-token, or listen on 127.0.0.1",
         args.listen
     );
-    let _lock = lock::lock(&args.data_dir)?;
     let listener = TcpListener::bind(args.listen).with_context(|| {
         format!("cannot listen on {}; choose another with --listen", args.listen)
     })?;
     let address = host::reachable(listener.local_addr()?);
-
-    let registry = Registry::open(&args.data_dir.join("registry.db")).await?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let log = EmbeddedLog::open(&args.data_dir.join("log"), Settings::new(clock.clone()))?;
-    let platform = Platform {
-        log: Arc::new(log.clone()),
-        codec: Arc::new(Codec::new(registry_settings(address)?)),
-        clock,
-        databases: Databases::Sqlite(args.data_dir.clone()),
+    let ground = match args.servers() {
+        Some(servers) => Ground::distributed(servers).await?,
+        None => Ground::embedded(&args, address).await?,
     };
-    let all: Vec<_> = topics::ALL.iter().copied().chain(topics::DEAD_LETTERS).collect();
-    platform.log.ensure_topics(&all).await?;
-    let services = services(&args, &platform).await?;
+    let Ground { platform, .. } = &ground;
+    let services = services(&args, platform).await?;
 
     // The registry answers before any service asks it.
-    let server = host::serve(listener, &services, &platform.log, token, extra(registry.clone()))?;
+    let server = host::serve(listener, &services, &platform.log, token, ground.extra())?;
     let handle = server.handle();
     let serving = tokio::spawn(server);
     let running: Vec<_> = services.iter().map(|service| service.start()).collect();
@@ -71,9 +51,8 @@ pub async fn run(args: Serve) -> Result<()> {
     stopping.step("requests", handle.stop(true)).await;
     let stopped = futures::future::join_all(running.into_iter().map(|stop| stop()));
     stopping.step("services", stopped).await;
-    stopping.step("event log", log.close()).await.transpose()?;
     stopping.step("listener", serving).await;
-    registry.close().await?;
+    ground.close(stopping).await?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -99,20 +78,6 @@ async fn services(args: &Serve, platform: &Platform) -> Result<Vec<Arc<dyn Hoste
     ];
     all.retain(|service| args.services.iter().any(|name| name == service.name()));
     Ok(all)
-}
-
-/// The registry and the page, beside the services' own calls.
-fn extra(registry: Registry) -> host::Extra {
-    Arc::new(move |config| {
-        let registry = schema_registry::configure(registry.clone());
-        config.service(web::scope("/registry").configure(registry)).configure(page::routes);
-    })
-}
-
-fn registry_settings(address: SocketAddr) -> Result<SrSettings> {
-    let mut settings = SrSettings::new_builder(format!("http://{address}/registry"));
-    // Ours is on this machine; a proxy meant for others would not find it.
-    Ok(settings.no_proxy().set_timeout(REGISTRY_TIMEOUT).build()?)
 }
 
 fn greet(address: SocketAddr) -> Result<()> {

@@ -1,7 +1,7 @@
 //! A service's configuration: environment variables, all of them in one table, read once at start.
 //! A wrong or missing one, or one that nobody knows, ends the start with a message that names it.
 
-use std::{collections::BTreeMap, fmt::Display, fs, str::FromStr};
+use std::{collections::BTreeMap, fmt::Display, fs, str::FromStr, time::Duration};
 
 /// The prefix of our variables; one that is in no table is a misspelling.
 const PREFIX: &str = "SHOP_";
@@ -110,29 +110,30 @@ pub struct Environment {
 
 impl Environment {
     /// The process's own.
-    ///
-    /// # Errors
-    /// When a variable of ours is in none of the tables.
-    pub fn of_process(tables: &[&'static [Variable]]) -> Result<Self, ConfigError> {
+    pub fn of_process(tables: &[&'static [Variable]]) -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         };
         Self::new(tables, std::env::vars_os().filter_map(text))
     }
 
-    /// These; for tests.
-    ///
-    /// # Errors
-    /// When a variable of ours is in none of the tables.
+    /// These values.
     pub fn new(
         tables: &[&'static [Variable]],
         values: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, ConfigError> {
-        let environment = Self { tables: tables.to_vec(), values: values.into_iter().collect() };
-        let unknown = |name: &&String| name.starts_with(PREFIX) && !environment.knows(name);
-        match environment.values.keys().find(unknown) {
+    ) -> Self {
+        Self { tables: tables.to_vec(), values: values.into_iter().collect() }
+    }
+
+    /// Checks that each variable of ours is in a table.
+    ///
+    /// # Errors
+    /// When one is not.
+    pub fn refuse_unknown(&self) -> Result<(), ConfigError> {
+        let unknown = |name: &&String| name.starts_with(PREFIX) && !self.knows(name);
+        match self.values.keys().find(unknown) {
             Some(name) => Err(ConfigError::Unknown(name.clone())),
-            None => Ok(environment),
+            None => Ok(()),
         }
     }
 
@@ -206,6 +207,18 @@ impl Environment {
         self.value(name)?.ok_or_else(|| self.invalid(name, "it has to be set".to_owned()))
     }
 
+    /// A number of seconds from 1 to a year.
+    ///
+    /// # Errors
+    /// As [`Environment::value`], and when it is out of range.
+    pub fn seconds(&self, name: &str) -> Result<Duration, ConfigError> {
+        const YEAR: u64 = 31_536_000;
+        match self.required(name)? {
+            seconds @ 1..=YEAR => Ok(Duration::from_secs(seconds)),
+            _ => Err(self.invalid(name, format!("from 1 to {YEAR} seconds"))),
+        }
+    }
+
     /// That the value of a variable makes no sense.
     ///
     /// # Panics
@@ -263,26 +276,26 @@ mod tests {
         Variable::optional("SHOP_TOKEN", "who may").secret(),
     ];
 
-    fn environment(values: &[(&str, &str)]) -> Result<Environment, ConfigError> {
+    fn environment(values: &[(&str, &str)]) -> Environment {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Environment::new(&[TABLE], values.iter().map(own))
     }
 
     #[test]
     fn what_is_not_set_has_its_default() {
-        let empty = environment(&[("SHOP_LIMIT_S", "")]).unwrap();
+        let empty = environment(&[("SHOP_LIMIT_S", "")]);
         assert_eq!(empty.required::<u64>("SHOP_LIMIT_S").unwrap(), 15);
         assert_eq!(empty.text("SHOP_TOKEN").unwrap(), None);
     }
 
     #[test]
     fn every_complaint_names_the_variable() {
-        let missing = environment(&[]).unwrap().text("SHOP_KAFKA").unwrap_err();
+        let missing = environment(&[]).text("SHOP_KAFKA").unwrap_err();
         assert_eq!(missing.to_string(), "SHOP_KAFKA is not set: where Kafka is");
-        let wrong = environment(&[("SHOP_LIMIT_S", "soon")]).unwrap();
+        let wrong = environment(&[("SHOP_LIMIT_S", "soon")]);
         let wrong = wrong.required::<u64>("SHOP_LIMIT_S").unwrap_err();
         assert_eq!(wrong.to_string(), "SHOP_LIMIT_S=\"soon\": invalid digit found in string");
-        let misspelt = environment(&[("SHOP_KAFAK", "x")]).unwrap_err();
+        let misspelt = environment(&[("SHOP_KAFAK", "x")]).refuse_unknown().unwrap_err();
         assert!(misspelt.to_string().starts_with("SHOP_KAFAK is no variable"), "{misspelt}");
     }
 
@@ -291,20 +304,20 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(&file, "s3cret\n").unwrap();
         let path = file.path().to_str().unwrap();
-        let from_file = environment(&[("SHOP_TOKEN_FILE", path)]).unwrap();
+        let from_file = environment(&[("SHOP_TOKEN_FILE", path)]);
         assert_eq!(from_file.text("SHOP_TOKEN").unwrap().as_deref(), Some("s3cret"));
-        let twice = environment(&[("SHOP_TOKEN_FILE", path), ("SHOP_TOKEN", "x")]).unwrap();
+        let twice = environment(&[("SHOP_TOKEN_FILE", path), ("SHOP_TOKEN", "x")]);
         assert!(matches!(twice.text("SHOP_TOKEN"), Err(ConfigError::Twice("SHOP_TOKEN"))));
-        let away = environment(&[("SHOP_TOKEN_FILE", "/no/such/file")]).unwrap();
+        let away = environment(&[("SHOP_TOKEN_FILE", "/no/such/file")]);
         assert!(away.text("SHOP_TOKEN").unwrap_err().to_string().contains("/no/such/file"));
-        let shown = environment(&[("SHOP_TOKEN", "s3cret")]).unwrap();
+        let shown = environment(&[("SHOP_TOKEN", "s3cret")]);
         let shown = shown.invalid("SHOP_TOKEN", "is too short".into()).to_string();
         assert!(!shown.contains("s3cret"), "{shown}");
     }
 
     #[test]
     fn what_is_no_secret_has_no_file() {
-        let file = environment(&[("SHOP_KAFKA_FILE", "/etc/kafka")]).unwrap_err();
+        let file = environment(&[("SHOP_KAFKA_FILE", "/etc/kafka")]).refuse_unknown().unwrap_err();
         assert!(matches!(file, ConfigError::Unknown(name) if name == "SHOP_KAFKA_FILE"));
     }
 }

@@ -92,13 +92,10 @@ fn failure(error: &StartError) -> ExitCode {
 /// Prints the variables; an argument that is not `--help` is an error.
 fn help(name: &str, argument: &str, tables: &[&'static [Variable]]) -> ExitCode {
     let asked = matches!(argument, "--help" | "-h");
-    let text = match Environment::new(tables, []) {
-        Ok(environment) => environment.help(),
-        Err(error) => error.to_string(),
-    };
     let text = format!(
         "The {name} service of the shop. It takes no arguments but `health`, which asks a running \
-         one whether it is ready; everything is set by environment variables:\n\n{text}"
+         one whether it is ready; everything is set by environment variables:\n\n{}",
+        Environment::new(tables, []).help()
     );
     if asked {
         println!("{text}");
@@ -112,7 +109,7 @@ fn help(name: &str, argument: &str, tables: &[&'static [Variable]]) -> ExitCode 
 /// have nothing else to ask with.
 fn health(tables: &[&'static [Variable]]) -> ExitCode {
     let ready = || -> Result<bool, Box<dyn std::error::Error>> {
-        let listen: SocketAddr = Environment::of_process(tables)?.required("SHOP_LISTEN")?;
+        let listen: SocketAddr = Environment::of_process(tables).required("SHOP_LISTEN")?;
         let address = host::reachable(listen);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let response = runtime.block_on(async {
@@ -136,7 +133,8 @@ fn try_main(
     tables: &[&'static [Variable]],
     build: impl AsyncFn(&Environment, &Platform) -> Result<Arc<dyn Hosted>, StartError>,
 ) -> Result<(), StartError> {
-    let environment = Environment::of_process(tables)?;
+    let environment = Environment::of_process(tables);
+    environment.refuse_unknown()?;
     let format = environment.required("SHOP_LOG")?;
     logging::init(&logging::Options { format, filter: environment.required("RUST_LOG")? })?;
     let system = actix_web::rt::System::with_tokio_rt(host::runtime);

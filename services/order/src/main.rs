@@ -1,0 +1,13 @@
+//! The order service alone, configured by its environment.
+
+use std::process::ExitCode;
+
+use platform::{host, service};
+use order_service::{Config, VARIABLES, build, http};
+
+fn main() -> ExitCode {
+    service::main("order", VARIABLES, async |environment, platform| {
+        let app = build(Config::from_environment(environment)?, platform).await?;
+        Ok(host::host(app, http::routes))
+    })
+}
