@@ -14,7 +14,7 @@ use tracing_subscriber::{
 
 /// What is logged unless somebody says otherwise.
 pub const DEFAULT_FILTER: &str =
-    "info,sea_orm_migration=warn,actix_server=warn,schema_registry=warn";
+    "info,sea_orm_migration=warn,actix_server=warn,schema_registry=warn,sqlx=warn";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

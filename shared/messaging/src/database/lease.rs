@@ -98,7 +98,6 @@ impl Lease {
         let mut connection = options.connect().await.map_err(conn)?;
         let lock = sqlx::query("SELECT pg_advisory_lock($1, $2)").bind(SPACE).bind(duty as i32);
         lock.execute(&mut connection).await.map_err(conn)?;
-        tracing::info!(duty = duty.name(), "this replica does it from now on");
         Ok(Self::held(duty, duties, Some(connection)))
     }
 
