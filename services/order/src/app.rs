@@ -37,13 +37,11 @@ impl Default for Config {
 }
 
 /// What can be set by environment.
-pub const VARIABLES: &[Variable] = &[
-    Variable::with_default(
-        "SHOP_ORDER_DEADLINE_S",
-        "900",
-        "how long a PENDING order waits for stock and shipping, in seconds",
-    ),
-];
+pub const VARIABLES: &[Variable] = &[Variable::with_default(
+    "SHOP_ORDER_DEADLINE_S",
+    "900",
+    "how long a PENDING order waits for stock and shipping, in seconds",
+)];
 
 impl Config {
     /// What the environment says.

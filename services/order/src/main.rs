@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use platform::{host, service};
 use order_service::{Config, VARIABLES, build, http};
+use platform::{host, service};
 
 fn main() -> ExitCode {
     service::main("order", VARIABLES, async |environment, platform| {

@@ -40,8 +40,9 @@ impl Contract {
 
 macro_rules! contracts {
     ($($topic:ident, $key:ident, $owner:literal: $($event:ident in $module:ident),+;)+) => {
-        /// Any event of the suite.
-        #[derive(Clone, Debug, PartialEq)]
+        /// Any event of the suite. As JSON it is what its schema says, times in microseconds.
+        #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+        #[serde(untagged)]
         #[expect(missing_docs, reason = "each is documented in its schema")]
         pub enum Event {
             $($($event($module::$event),)+)+

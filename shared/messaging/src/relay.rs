@@ -89,7 +89,7 @@ impl<S: Service> Relay<S> {
             Ok(lease) => lease,
             Err(error) => return error.into(),
         };
-        tracing::debug!(service = S::NAME, "this replica relays");
+        tracing::info!(service = S::NAME, "this replica relays");
         let identity = format!("{}-relay", S::NAME);
         let producer = match self.log.producer(Some(&identity)).await {
             Ok(producer) => producer,

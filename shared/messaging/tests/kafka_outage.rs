@@ -1,4 +1,4 @@
-//! A broker that stops and starts under load. Needs `TEST_KAFKA` and, in `TEST_KAFKA_CONTROL`, the
+//! A broker that stops and starts under load. Needs `TEST_KAFKA` and, in `TEST_INFRA`, the
 //! command that stops and starts it, such as `cargo xtask infra`. It is a test binary of its own
 //! because no other test may run meanwhile.
 #![expect(clippy::unwrap_used, reason = "tests")]
@@ -29,9 +29,8 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_when_the_broker_stops_and_starts_or_is_killed() {
-    let (Some(broker), Some(control)) = (variable("TEST_KAFKA"), variable("TEST_KAFKA_CONTROL"))
-    else {
-        println!("skipped the outage of the broker: TEST_KAFKA or TEST_KAFKA_CONTROL is not set");
+    let (Some(broker), Some(control)) = (variable("TEST_KAFKA"), variable("TEST_INFRA")) else {
+        println!("skipped the outage of the broker: TEST_KAFKA or TEST_INFRA is not set");
         return;
     };
     for kill in [false, true] {

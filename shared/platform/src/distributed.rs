@@ -44,6 +44,10 @@ pub const SECURITY: &[Variable] = &[
         "SHOP_KAFKA_REPLICATION",
         "replicas of the topics that are created, 1 or more (default: the broker's)",
     ),
+    Variable::optional(
+        "SHOP_KAFKA_PREFIX",
+        "put before the names of topics, groups and producers, for shops that share a cluster",
+    ),
     Variable::optional("SHOP_REGISTRY_USER", "the user, for basic authentication (default: none)"),
     Variable::optional("SHOP_REGISTRY_PASSWORD", "the user's password").secret(),
     Variable::optional(
@@ -131,7 +135,8 @@ fn kafka(bootstrap_servers: &str, environment: &Environment) -> Result<KafkaConf
         return Err(environment.invalid("SHOP_KAFKA_CA_FILE", reason));
     }
     let security = Security { tls: tls.then_some(Tls { ca_file }), sasl: sasl(environment)? };
-    Ok(KafkaConfig { security, replication_factor, ..KafkaConfig::new(bootstrap_servers) })
+    let prefix = environment.text("SHOP_KAFKA_PREFIX")?.unwrap_or_default();
+    Ok(KafkaConfig { security, replication_factor, prefix, ..KafkaConfig::new(bootstrap_servers) })
 }
 
 fn sasl(environment: &Environment) -> Result<Option<Sasl>, ConfigError> {

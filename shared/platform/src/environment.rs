@@ -173,8 +173,9 @@ impl Environment {
     /// What it was set to. An empty text, as an unset variable of a shell leaves behind, is none.
     fn found(&self, variable: &Variable) -> Result<Option<String>, ConfigError> {
         let name = variable.name;
-        let value = self.values.get(name).filter(|value| !value.is_empty());
-        let path = self.values.get(&format!("{name}{FILE}")).filter(|_| variable.is_secret);
+        let set = |name: &str| self.values.get(name).filter(|value| !value.is_empty());
+        let value = set(name);
+        let path = set(&format!("{name}{FILE}")).filter(|_| variable.is_secret);
         match (value, path) {
             (Some(_), Some(_)) => Err(ConfigError::Twice(name)),
             (Some(value), None) => Ok(Some(value.clone())),

@@ -1,7 +1,13 @@
 //! A service alone in its process: configured by its environment, on Kafka, a schema registry and
 //! PostgreSQL, until a signal.
 
-use std::{io::Write as _, net::SocketAddr, net::TcpListener, process::ExitCode, sync::Arc};
+use std::{
+    io::Write as _,
+    net::{SocketAddr, TcpListener},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use messaging::{
     app::{Databases, Platform},
@@ -31,6 +37,9 @@ pub const VARIABLES: &[Variable] = &[
     Variable::with_default("SHOP_LOG", "human", "how log lines look: `human` or `json`"),
     Variable::with_default("RUST_LOG", logging::DEFAULT_FILTER, "what is logged"),
 ];
+
+/// How long a service may take to say whether it is ready; whoever asks waits 5 s.
+const HEALTH_LIMIT: Duration = Duration::from_secs(3);
 
 /// Why a service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +122,7 @@ fn health(tables: &[&'static [Variable]]) -> ExitCode {
         let address = host::reachable(listen);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let response = runtime.block_on(async {
-            let client = reqwest::Client::builder().no_proxy().build()?;
+            let client = reqwest::Client::builder().no_proxy().timeout(HEALTH_LIMIT).build()?;
             client.get(format!("http://{address}/health/ready")).send().await
         })?;
         Ok(response.status().is_success())

@@ -5,9 +5,10 @@
 //! - [`checker`]: the invariants of DESIGN.md, asked of the services' databases and topics. It
 //!   knows nothing of the simulation and works on real servers as well.
 //! - [`simulation`]: random workload, random schedule, random faults; a seed repeats them all.
-//! - [`requests`], [`wishes`]: what people ask of the services.
+//! - [`requests`], [`wishes`]: what people ask of the services; [`customers`] do by HTTP.
 
 pub mod checker;
+pub mod customers;
 pub mod faults;
 pub mod log;
 pub mod node;

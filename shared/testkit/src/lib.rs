@@ -2,6 +2,7 @@
 //! that can be repeated, databases of one's own, and a log whose appends fail on request.
 
 pub mod clock;
+pub mod configuration;
 pub mod databases;
 pub mod given;
 pub mod producer;

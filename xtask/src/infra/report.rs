@@ -108,7 +108,9 @@ fn address(state: &State, name: ServerName) -> Result<String> {
 }
 
 fn variables(site: &Site, state: &State) -> Result<Vec<(&'static str, String)>> {
-    let mut variables = Vec::new();
+    let own = std::env::current_exe().context("cannot find out where xtask is")?;
+    let control = format!("{} infra --data-dir {}", own.display(), site.data().display());
+    let mut variables = vec![("TEST_INFRA", control)];
     for name in state.servers.keys() {
         let variable = match name {
             ServerName::Kafka => "TEST_KAFKA",

@@ -3,22 +3,19 @@
 //! `KILL_SEED=n` repeats the moments and the workload.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-mod clients;
 mod process;
 mod verdict;
 
 use std::{collections::BTreeMap, io::Write as _, time::Duration};
 
+use async_trait::async_trait;
 use futures::future::join_all;
+use saga_tests::customers::{Customer, Front, Goods, Outcome};
 use tempfile::TempDir;
 use testkit::Random;
 use tokio::sync::watch;
 
-use crate::{
-    clients::{Client, Outcome},
-    process::Shop,
-    verdict::Verdict,
-};
+use crate::{process::Shop, verdict::Verdict};
 
 const ORDERS: usize = 300;
 const CLIENTS: usize = 8;
@@ -44,19 +41,19 @@ async fn kill_in_mid_load(seed: u64) {
     let shop = Shop::start(dir.path());
     let (address, _) = watch::channel(shop.address.clone());
     let progress = watch::Sender::new(0);
-    let mut owner = Client::new(address.subscribe(), progress.clone());
-    let stocked = owner.fill_shop().await;
+    let front = OneShop(address.subscribe());
+    let goods = goods();
+    let customer = Customer::new(front, &goods);
+    customer.clone().fill_shop(&goods).await;
 
     let killer =
         tokio::spawn(kill_at(moments(&mut random), shop, address.clone(), progress.clone()));
-    let clients = (0..CLIENTS).map(|number| {
-        let client = Client::new(address.subscribe(), progress.clone());
-        client.order_all((number..ORDERS).step_by(CLIENTS).collect(), seed)
-    });
+    let clients =
+        (0..CLIENTS).map(|number| order_all(customer.clone(), number, seed, progress.clone()));
     let outcomes: Vec<Outcome> = join_all(clients).await.into_iter().flatten().collect();
     let shop = killer.await.unwrap();
 
-    let verdict = Verdict::of(dir.path(), &outcomes, stocked).await;
+    let verdict = Verdict::of(dir.path(), &outcomes, goods).await;
     // Once more, when all is quiet: what was said must be in the log as well.
     shop.kill();
     let violations = verdict.violations(dir.path()).await;
@@ -69,6 +66,43 @@ async fn kill_in_mid_load(seed: u64) {
     ));
     assert!(violations.is_empty(), "{violations:#?}");
     assert_eq!((*accepted, *ended, *lost, *doubled), (ORDERS, ORDERS, 0, 0));
+}
+
+/// Where the shop is that lives now.
+#[derive(Clone)]
+struct OneShop(watch::Receiver<String>);
+
+#[async_trait]
+impl Front for OneShop {
+    fn address(&self, _: &str) -> String {
+        self.0.borrow().clone()
+    }
+
+    async fn look_elsewhere(&mut self) {
+        self.0.changed().await.unwrap();
+    }
+}
+
+/// Too few of the first two.
+fn goods() -> Goods {
+    [("mug", 60), ("book", 90), ("lamp", 1000)].map(|(sku, n)| (sku.to_owned(), n)).into()
+}
+
+/// Every so many orders, one after the other.
+async fn order_all(
+    mut customer: Customer<OneShop>,
+    first: usize,
+    seed: u64,
+    progress: watch::Sender<usize>,
+) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    for number in (first..ORDERS).step_by(CLIENTS) {
+        let mut random = Random::new(seed ^ number as u64);
+        let step = || progress.send_modify(|done| *done += 1);
+        outcomes.push(customer.order(number, &mut random, step).await);
+        step();
+    }
+    outcomes
 }
 
 /// How many orders ended how.

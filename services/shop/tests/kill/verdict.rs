@@ -13,10 +13,8 @@ use messaging::{
 };
 use order_service::store::entity;
 use platform::SystemClock;
-use saga_tests::{Checker, Expected, Violation};
+use saga_tests::{Checker, Expected, Violation, customers::Outcome};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, EntityTrait as _};
-
-use crate::clients::Outcome;
 
 /// How often it is looked whether the last events have arrived; each look reads everything.
 const MAX_LOOKS: usize = 5_000;

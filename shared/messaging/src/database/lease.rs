@@ -2,7 +2,7 @@
 //! does it, the others wait in the lock's queue.
 //!
 //! The lock belongs to a connection. It is free again the moment the connection is gone: at once
-//! when its process dies, after [`KEEPALIVE`] when its machine or the network does. A leader that
+//! when its process dies, after [`KEEPALIVE`] when it hangs, or its machine or the network dies. A leader that
 //! cannot reach the database any more stops after [`LOOK_EVERY`] plus [`ANSWER_LIMIT`]; for the
 //! overlap in between, relays are fenced by the log and deadlines by the aggregates' versions.
 
@@ -27,11 +27,13 @@ const SPACE: i32 = 1_936_224_112;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long the database may take to say so.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
-/// The server gives up a connection that is silent for 5 s and does not answer 3 times in 2 s.
-const KEEPALIVE: [(&str, &str); 5] = [
+/// The server gives up a connection whose machine is silent for 5 s and does not answer 3 times in
+/// 2 s; or whose process has hung for 10 s and does not look.
+const KEEPALIVE: [(&str, &str); 6] = [
     ("tcp_keepalives_idle", "5"),
     ("tcp_keepalives_interval", "2"),
     ("tcp_keepalives_count", "3"),
+    ("idle_session_timeout", "10s"),
     // Waiting for the lock is one long statement, and whoever waits may be killed.
     ("statement_timeout", "0"),
     ("client_connection_check_interval", "1s"),

@@ -13,7 +13,7 @@ pub const DEFAULT_CONNECTIONS: u32 = 10;
 /// The longest a statement may take.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest a transaction may hold its locks without saying anything: its replica may hang.
-const IDLE_IN_TRANSACTION: &str = "30s";
+const IDLE_IN_TRANSACTION: &str = "10s";
 /// The longest to wait for a connection of the pool, or for the server to take a new one.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was idle for this long is asked whether it still lives before it is used.
@@ -42,7 +42,8 @@ impl Postgres {
     /// When the URL cannot be read.
     pub fn connection(&self, what: &str) -> Result<PgConnectOptions, DbErr> {
         let options = PgConnectOptions::from_str(&self.url).map_err(conn)?;
-        Ok(options.application_name(&format!("shop {what}")))
+        // Waiting for a duty is a slow statement, but nothing to complain about.
+        Ok(options.application_name(&format!("shop {what}")).disable_statement_logging())
     }
 
     /// Connects, and brings the tables up to date. Replicas that start at once take turns.

@@ -1,0 +1,117 @@
+//! What the databases and the topics say in the end.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use events::{Envelope, topics};
+use messaging::{
+    kafka::{KafkaConfig, KafkaLog},
+    log::{EventLog as _, LogEvent},
+};
+use order_service::store::{entity, read_body};
+use saga_tests::{Checker, Expected};
+use sea_orm::EntityTrait as _;
+
+use crate::{
+    fleet::Fleet,
+    load::{Placed, goods, tally},
+};
+
+/// How long after the fault an order may be without an end.
+const STUCK_AFTER: Duration = Duration::from_secs(60);
+
+/// Waits until nothing moves, checks the invariants, prints the figures.
+pub async fn judge(fault: &str, fleet: &Fleet, placed: Placed, fault_ended_at: Instant) {
+    let Placed { outcomes, took } = placed;
+    let accepted = outcomes.iter().map(|o| (o.key.clone(), o.id.parse().unwrap())).collect();
+    let stocked = goods().into_iter().map(|(sku, n)| (sku, [("first".to_owned(), n)].into()));
+    let expected = Expected { accepted, stocked: stocked.collect() };
+    let checker = fleet.checker().await;
+    let quiet = tokio::time::timeout(STUCK_AFTER, quiet(&checker, &expected)).await;
+    let after = fault_ended_at.elapsed();
+    let rows = entity::Entity::find().all(&checker.order).await.unwrap();
+    let known: BTreeSet<_> = rows.iter().map(|order| order.id.clone()).collect();
+    let told: BTreeSet<_> = outcomes.iter().map(|outcome| outcome.id.clone()).collect();
+    let stuck = rows.iter().filter(|row| row.status == "PENDING").count();
+    let (median, longest) = waits(&rows);
+    println!(
+        "{fault}: {} orders at {:.0}/s; {} lost, {} doubled, {stuck} stuck; all quiet {:.1} s after \
+         the fault; from PENDING to the next status: p50 {median:?}, longest {longest:?}; {:?}",
+        outcomes.len(),
+        outcomes.len() as f64 / took.as_secs_f64(),
+        told.difference(&known).count(),
+        known.difference(&told).count(),
+        after.as_secs_f64(),
+        tally(&outcomes),
+    );
+    assert!(quiet.is_ok(), "{:#?}", first(checker.residue().await.unwrap()));
+    let violations = checker.all(&expected, &published(fleet).await).await.unwrap();
+    assert!(violations.is_empty(), "{:#?}\n{}", first(violations), fleet.complaints());
+    assert_eq!((known, stuck), (told, 0));
+}
+
+fn first<T>(mut all: Vec<T>) -> Vec<T> {
+    all.truncate(10);
+    all
+}
+
+/// Looks until it is as it should be.
+async fn quiet(checker: &Checker, expected: &Expected) {
+    let mut look = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        look.tick().await;
+        let is_quiet = checker.residue().await.unwrap().is_empty()
+            && checker.ends(expected).await.unwrap().is_empty()
+            && checker.stock(expected).await.unwrap().is_empty();
+        if is_quiet {
+            return;
+        }
+    }
+}
+
+/// How long orders were PENDING: the median and the longest.
+fn waits(rows: &[entity::Model]) -> (Duration, Duration) {
+    let wait = |row: &entity::Model| {
+        let order = read_body(row).unwrap();
+        let [placed, next, ..] = &order.history[..] else { return None };
+        Some(next.at.since(placed.at))
+    };
+    let mut waits: Vec<_> = rows.iter().filter_map(wait).collect();
+    waits.sort_unstable();
+    let median = waits.get(waits.len() / 2).copied().unwrap_or_default();
+    (median, waits.last().copied().unwrap_or_default())
+}
+
+/// The envelopes of the saga's events, as they stand in the topics; each key's events must stand
+/// there in the order in which they were said, but for repeats.
+async fn published(fleet: &Fleet) -> Vec<Envelope> {
+    let config =
+        KafkaConfig { prefix: fleet.prefix.clone(), ..KafkaConfig::new(&fleet.servers.kafka) };
+    let log = KafkaLog::connect(config).unwrap();
+    let saga: Vec<_> = topics::SAGA.iter().map(|topic| topic.name).collect();
+    let ends = log.end_positions(&saga).await.unwrap();
+    let starts = log.first_positions(&saga).await.unwrap();
+    let mut left: BTreeMap<_, _> =
+        ends.into_iter().filter(|end| end.offset > 0).map(|end| (end.at, end.offset)).collect();
+    let mut reader = log.assign(&starts).await.unwrap();
+    let mut found = Vec::new();
+    // The end may be the marker of a transaction, which no reader gets: the last records have come
+    // when there is nothing more for a while.
+    let patience = Duration::from_secs(3);
+    while let Ok(event) = tokio::time::timeout(patience, reader.next()).await {
+        let LogEvent::Records(at, records) = event else { continue };
+        if records.last().map(|record| record.offset + 1) >= left.get(&at).copied() {
+            left.remove(&at);
+        }
+        let read = |record: &messaging::record::Record| {
+            Envelope::from_headers(|name| record.header(name)).unwrap()
+        };
+        found.extend(records.iter().map(read));
+        if left.is_empty() {
+            break;
+        }
+    }
+    found
+}
