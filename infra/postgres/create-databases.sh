@@ -4,7 +4,7 @@
 # Each secret <name>_database is the URL that the service itself is given: postgres://role:password@host:port/database?...
 set -euo pipefail
 
-for file in /run/secrets/*_database; do
+for file in "${SECRETS:-/run/secrets}"/*_database; do
   url="$(cat "$file")"
   login="${url#postgres://}"
   login="${login%%@*}"
@@ -17,5 +17,6 @@ for file in /run/secrets/*_database; do
 CREATE ROLE :"role" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'password';
 CREATE DATABASE :"database" OWNER :"role";
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
+REVOKE ALL ON DATABASE postgres FROM PUBLIC;
 SQL
 done
