@@ -42,6 +42,17 @@ def known_variables(name):
     return known
 
 
+def name_has_a_program(name):
+    return (ROOT / "services" / name / "src/main.rs").exists()
+
+
+def metrics_in_the_document():
+    """The table in ARCHITECTURE.md: each metric with its labels."""
+    section = (ROOT / "ARCHITECTURE.md").read_text().partition("\n## Metrics\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| \w+ \| ([^|]*) \|", section, re.MULTILINE)
+    return {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
+
+
 class ComposeTest(unittest.TestCase):
     def test_every_container_is_hardened_and_bounded(self):
         for name, service in SERVICES.items():
@@ -89,7 +100,7 @@ class ComposeTest(unittest.TestCase):
     def test_a_service_is_told_nothing_that_it_does_not_know(self):
         for name, service in OURS.items():
             with self.subTest(service=name):
-                if not (ROOT / "services" / service["build"]["args"]["SERVICE"] / "src/main.rs").exists():
+                if not name_has_a_program(service["build"]["args"]["SERVICE"]):
                     continue  # Not written yet: behind a profile.
                 told = {variable for variable in environment(service) if variable.startswith("SHOP_")}
                 self.assertEqual(told - known_variables(service["build"]["args"]["SERVICE"]), set())
@@ -97,9 +108,9 @@ class ComposeTest(unittest.TestCase):
     def test_a_service_without_a_program_is_behind_a_profile(self):
         for name, service in OURS.items():
             with self.subTest(service=name):
-                folder = ROOT / "services" / service["build"]["args"]["SERVICE"]
-                if not (folder / "src/main.rs").exists():
-                    self.assertEqual(service["profiles"], [folder.name])
+                written = service["build"]["args"]["SERVICE"]
+                if not name_has_a_program(written):
+                    self.assertEqual(service["profiles"], [written])
 
     def test_no_secret_stands_in_the_file(self):
         for name, service in SERVICES.items():
@@ -173,6 +184,20 @@ class AlertsTest(unittest.TestCase):
             self.assertTrue(alert["annotations"]["summary"])
             self.assertEqual(alert["annotations"]["runbook"], f"infra/runbook.md#{alert['alert'].lower()}")
             self.assertIn(alert["labels"]["severity"], {"page", "ticket"})
+
+    def test_every_metric_that_is_asked_for_is_documented_with_its_labels(self):
+        """The services' tests compare the document with what is exported."""
+        documented = metrics_in_the_document()
+        if not documented:
+            self.skipTest("ARCHITECTURE.md has no table of metrics")
+        for line in (HERE / "prometheus/metrics.txt").read_text().splitlines():
+            name, labels, _ = line.split(" ")
+            with self.subTest(metric=name):
+                if name.startswith("shop_recommendation_") and not name_has_a_program("recommendation"):
+                    continue
+                family = name if name in documented else re.sub(r"_(bucket|count|sum)$", "", name)
+                self.assertIn(family, documented)
+                self.assertEqual(set(labels.split(",")) - documented[family] - {"service", "-"}, set())
 
     def test_dashboards_ask_the_data_sources_that_there_are(self):
         sources = yaml.safe_load((HERE / "grafana/provisioning/datasources/shop.yml").read_text())["datasources"]

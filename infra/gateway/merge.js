@@ -26,6 +26,8 @@ async function openapi(r) {
     }
     const merged = Object.assign({}, found[0].body);
     merged.paths = sorted(Object.assign.apply(null, [{}].concat(found.map(answer => answer.body.paths))));
+    // Not for outsiders.
+    delete merged.paths['/metrics'];
     merged.components = {};
     found.forEach(answer => {
         const components = answer.body.components || {};

@@ -100,7 +100,7 @@ def description_of(name):
     return {
         "openapi": "3.1.0",
         "info": {"title": "Shop", "version": "1"},
-        "paths": {f"/api/v1/{name}s": {"get": {"description": "x" * 100_000}}, "/health/live": {"get": {}}},
+        "paths": {f"/api/v1/{name}s": {"get": {"description": "x" * 100_000}}, "/health/live": {"get": {}}, "/metrics": {"get": {}}},
         "components": {"schemas": {"Problem": {}, name: {}}, "securitySchemes": {"operator": {}}},
     }
 
