@@ -163,7 +163,8 @@ impl<F: Front> Customer<F> {
     async fn hand_over(&mut self, id: &str, what: &str) {
         for _ in 0..MAX_TRIES {
             let list = format!("/api/v1/shipments?order_id={id}");
-            let (_, shipments) = self.call(Method::GET, &list, |request| request).await;
+            let (status, shipments) = self.call(Method::GET, &list, |request| request).await;
+            assert_eq!(status, 200, "{shipments}");
             let Some(shipment) = shipments["items"][0]["id"].as_str() else { continue };
             let path = format!("/api/v1/shipments/{shipment}/{what}");
             let (status, answer) = self.call(Method::POST, &path, |request| request).await;
