@@ -4,6 +4,7 @@
 //! thread of the SDK's exports them; when the queue is full they are dropped and counted. While
 //! the collector is away there is one warning, and another line when it is back.
 
+mod alarm;
 mod export;
 mod pipeline;
 
@@ -16,6 +17,7 @@ use messaging::telemetry::{
 use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SpanProcessor as _};
 
+use self::alarm::Alarm;
 pub use self::{export::Target, pipeline::Pipeline};
 use crate::environment::{ConfigError, Environment, Variable};
 
@@ -27,6 +29,9 @@ const BATCH: &str = "2048";
 const DELAY_MS: &str = "1000";
 /// How long the last spans may take when the process ends.
 const LAST_SPANS: Duration = Duration::from_secs(2);
+
+/// How long after a warning there is no other.
+const CALM: Duration = Duration::from_secs(60);
 
 /// What may be set. The exporter itself reads `OTEL_EXPORTER_OTLP_HEADERS`, `_TIMEOUT` and
 /// `_COMPRESSION` besides, and resources `OTEL_RESOURCE_ATTRIBUTES`.
@@ -168,7 +173,8 @@ fn sampler(environment: &Environment) -> Result<Sampler, ConfigError> {
 pub fn start(settings: &Settings) -> Result<(Telemetry, Option<Arc<Pipeline>>), TelemetryError> {
     let telemetry = Telemetry::default();
     let Some(target) = settings.target.clone() else { return Ok((telemetry, None)) };
-    let exporter = export::Exporter::new(target, &telemetry.metrics)?;
+    let alarm = Arc::new(Alarm::new(CALM));
+    let exporter = export::Exporter::new(target, &telemetry.metrics, alarm.clone())?;
     let config = BatchConfigBuilder::default()
         .with_max_queue_size(settings.queue)
         .with_max_export_batch_size(settings.batch.min(settings.queue))
@@ -176,7 +182,7 @@ pub fn start(settings: &Settings) -> Result<(Telemetry, Option<Arc<Pipeline>>), 
         .build();
     let waiting = exporter.waiting();
     let batches = BatchSpanProcessor::builder(exporter).with_batch_config(config).build();
-    let pipeline = Pipeline::new(batches, waiting, settings.queue, &telemetry.metrics);
+    let pipeline = Pipeline::new(batches, waiting, settings.queue, &telemetry.metrics, alarm);
     let pipeline = Arc::new(pipeline);
     Ok((telemetry.with_spans(pipeline.clone(), settings.sampler), Some(pipeline)))
 }
@@ -189,3 +195,6 @@ pub async fn stop(pipeline: Option<Arc<Pipeline>>) {
         tracing::warn!(%error, "the last spans were not sent");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
 };
 
@@ -20,6 +20,8 @@ use opentelemetry_sdk::{
 };
 use prometheus_client::metrics::counter::Counter;
 use tokio::runtime::Handle;
+
+use super::alarm::Alarm;
 
 /// A collector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +57,7 @@ pub struct Exporter {
     /// gRPC's connections live on it.
     runtime: Handle,
     waiting: Arc<AtomicUsize>,
-    away: AtomicBool,
+    alarm: Arc<Alarm>,
     lost: Counter,
     sent: Counter,
 }
@@ -71,7 +73,11 @@ impl Exporter {
     ///
     /// # Errors
     /// When that is no place to export to.
-    pub fn new(target: Target, metrics: &Metrics) -> Result<Self, ExporterBuildError> {
+    pub fn new(
+        target: Target,
+        metrics: &Metrics,
+        alarm: Arc<Alarm>,
+    ) -> Result<Self, ExporterBuildError> {
         // Said now rather than with the first span.
         drop(target.exporter()?);
         let help = "Spans that found the queue full or the collector away";
@@ -81,8 +87,8 @@ impl Exporter {
             "Spans that the collector has taken",
             Counter::default,
         );
-        let (services, waiting, away) = Default::default();
-        Ok(Self { target, services, runtime: Handle::current(), waiting, away, lost, sent })
+        let (services, waiting) = Default::default();
+        Ok(Self { target, services, runtime: Handle::current(), waiting, alarm, lost, sent })
     }
 
     /// How many spans wait; taken off as they are exported.
@@ -109,18 +115,8 @@ impl Exporter {
         let count = spans.len() as u64;
         exporter.export(spans).await?;
         self.sent.inc_by(count);
-        if self.away.swap(false, Ordering::Relaxed) {
-            tracing::info!("traces are exported again");
-        }
+        self.alarm.lower();
         Ok(())
-    }
-
-    fn failed(&self, error: &OTelSdkError, spans: usize) {
-        self.lost.inc_by(spans as u64);
-        if !self.away.swap(true, Ordering::Relaxed) {
-            let target = &self.target;
-            tracing::warn!(?target, %error, "traces cannot be exported; everything else goes on");
-        }
     }
 }
 
@@ -140,7 +136,8 @@ impl SpanExporter for Exporter {
             let count = spans.len();
             if let Err(error) = self.send(&service, spans).await {
                 // The others would only wait for the same collector.
-                self.failed(&error, left);
+                self.lost.inc_by(left as u64);
+                self.alarm.raise(&error);
                 return Err(error);
             }
             left -= count;

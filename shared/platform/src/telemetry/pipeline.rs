@@ -17,6 +17,8 @@ use opentelemetry_sdk::{
 };
 use prometheus_client::metrics::counter::Counter;
 
+use super::alarm::Alarm;
+
 /// The SDK's batches behind a limit of ours: it counts what it drops only for itself.
 #[derive(Debug)]
 pub struct Pipeline {
@@ -25,6 +27,7 @@ pub struct Pipeline {
     waiting: Arc<AtomicUsize>,
     limit: usize,
     dropped: Counter,
+    alarm: Arc<Alarm>,
 }
 
 impl Pipeline {
@@ -33,10 +36,11 @@ impl Pipeline {
         waiting: Arc<AtomicUsize>,
         limit: usize,
         metrics: &Metrics,
+        alarm: Arc<Alarm>,
     ) -> Self {
         let help = "Spans that found the queue full or the collector away";
         let dropped = metrics.register("shop_spans_dropped", help, Counter::default);
-        Self { batches, waiting, limit, dropped }
+        Self { batches, waiting, limit, dropped, alarm }
     }
 }
 
@@ -47,6 +51,7 @@ impl SpanProcessor for Pipeline {
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.limit {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             self.dropped.inc();
+            self.alarm.raise(&"the collector is slow or away");
         } else {
             self.batches.on_end(span);
         }
