@@ -21,7 +21,7 @@ use crate::{
         Aggregate, Cause, Command, Context, Ended, Heard, LastEvent, Refusal, Said, Service, State,
         Store, Voice,
     },
-    telemetry::{Span, batch, notes::Noted},
+    telemetry::{Span, batch, logged, notes::Noted},
 };
 
 /// Everything one transaction is to do, in this order.
@@ -323,8 +323,8 @@ impl<'a, S: Service> Work<'a, S> {
         let trace = trace.unwrap_or_else(|| self.new_trace());
         let cause = Cause { event_id: Some(heard.envelope.id), trace: trace.clone() };
         if let Err(refusal) = self.decide(command, |_| cause, |_, _| ()) {
-            let (trace_id, span_id) = (trace.trace_id(), trace.span_id());
-            tracing::debug!(trace_id, span_id, event = heard.envelope.kind, %refusal, "changes nothing");
+            let kind = &heard.envelope.kind;
+            logged(Some(&trace), || tracing::debug!(event = kind, %refusal, "changes nothing"));
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
     retry::Backoff,
     service::{Command, Context, Refusal, Service},
     signal::News,
-    telemetry::{batch, notes, notes::Notes},
+    telemetry::{batch, logged, notes, notes::Notes},
 };
 
 /// Jobs that may wait; one more request is told to come back later.
@@ -383,7 +383,9 @@ async fn one_by_one<S: Service>(
         let record = item.record().clone();
         let alone = Batch { items: vec![item], ..Batch::default() };
         if let Err(error) = persist(ctx, &alone).await {
-            tracing::error!(service = S::NAME, place = %record.at, offset = record.offset, %error, "a record goes to the dead letters");
+            logged(record.trace().as_ref(), || {
+                tracing::error!(service = S::NAME, place = %record.at, offset = record.offset, %error, "a record goes to the dead letters");
+            });
             let poison = Item::Poison(record, error.to_string());
             keep(ctx, &Batch { items: vec![poison], ..Batch::default() }).await;
         }
@@ -398,11 +400,14 @@ async fn one_by_one<S: Service>(
             answers.push(Err(stopping()));
             continue;
         }
+        let trace = request.trace.clone();
         let alone = Batch { requests: vec![request], ..Batch::default() };
         answers.push(match persist(ctx, &alone).await {
             Ok(mut outcome) => outcome.answers.pop().map_or_else(|| Err(stopping()), from_answer),
             Err(error) => {
-                tracing::error!(service = S::NAME, %error, "a request failed");
+                logged(Some(&trace), || {
+                    tracing::error!(service = S::NAME, %error, "a request failed");
+                });
                 Err(RequestError::Internal(error.to_string()))
             }
         });

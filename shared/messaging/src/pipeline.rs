@@ -9,7 +9,7 @@ use crate::{
     record::Record,
     retry::Backoff,
     service::{Context, Heard, Hearing, Service},
-    telemetry::batch::Processing,
+    telemetry::{batch::Processing, logged},
 };
 
 /// What each of `records` comes to, in their order; those that mean nothing are left out. A
@@ -28,7 +28,9 @@ pub async fn prepare<S: Service>(ctx: &Context<S>, records: &[Arc<Record>]) -> V
                 }
                 Err(error) => {
                     if backoff.failures() == 0 {
-                        tracing::warn!(service = S::NAME, place = %record.at, %error, "waiting to decode");
+                        logged(record.trace().as_ref(), || {
+                            tracing::warn!(service = S::NAME, place = %record.at, %error, "waiting to decode");
+                        });
                     }
                     ctx.metrics.retried();
                     backoff.wait().await;

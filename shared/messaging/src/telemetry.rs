@@ -116,6 +116,13 @@ pub fn new_span_id() -> u64 {
     rand::random::<u64>().max(1)
 }
 
+/// Puts what is logged meanwhile under a trace, as requests' lines are.
+pub fn logged<T>(trace: Option<&TraceContext>, log: impl FnOnce() -> T) -> T {
+    let Some(trace) = trace else { return log() };
+    let (trace_id, span_id) = (trace.trace_id(), trace.span_id());
+    tracing::info_span!("event", trace_id, span_id).in_scope(log)
+}
+
 /// A span that has begun.
 #[derive(Clone, Debug)]
 pub struct Span {

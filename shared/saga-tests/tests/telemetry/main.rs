@@ -6,4 +6,5 @@ mod collector;
 mod jaeger;
 mod numbers;
 mod overhead;
+mod requests;
 mod suite;

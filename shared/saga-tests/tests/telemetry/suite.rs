@@ -29,6 +29,7 @@ pub const TRIES: usize = 5_000;
 pub struct Suite {
     pub url: String,
     pub client: Client,
+    pub log: Arc<dyn EventLog>,
     stops: Vec<Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>>,
     _files: (TempDir, TempDatabases),
 }
@@ -81,7 +82,7 @@ impl Suite {
         actix_web::rt::spawn(server);
         let stops = services.iter().map(|service| service.start()).collect();
         let client = Client::builder().no_proxy().build().unwrap();
-        let suite = Self { url, client, stops, _files: files };
+        let suite = Self { url, client, log: platform.log, stops, _files: files };
         suite.stock_up().await;
         suite
     }
