@@ -100,7 +100,7 @@ pub struct Outcome<S: Service> {
     pub said: usize,
     /// How many of the records had been heard before.
     pub duplicates: usize,
-    /// Where those stand that had been heard before.
+    /// Where those stand that had been heard before; for their spans, if any are made.
     pub repeated: Vec<String>,
     /// How many of the records went to the dead letters.
     pub dead_letters: usize,
@@ -208,7 +208,7 @@ pub async fn execute<S: Service>(
         changed,
         said: said.len() + poison.len(),
         duplicates: batch.items.len() - fresh.len(),
-        repeated: repeated(&batch.items, &fresh),
+        repeated: if ctx.tracer.is_on() { repeated(&batch.items, &fresh) } else { vec![] },
         dead_letters: poison.len(),
         deadlines_changed,
         noted,

@@ -56,6 +56,8 @@ struct Found {
     cpu_ms: f64,
 }
 
+type Measure = fn(&Found) -> f64;
+
 /// This process's processor time so far, in clock ticks of 10 ms (proc(5), fields 14 and 15).
 fn cpu_ms() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
@@ -94,12 +96,12 @@ fn traces_cost_little() {
                 found.entry(name).or_default().push(measure(ratio, &sink).await);
             }
         }
-        let median = |name, of: fn(&Found) -> f64| {
+        let median = |name, of: Measure| {
             let mut values: Vec<_> = found[name].iter().map(of).collect();
             values.sort_by(f64::total_cmp);
             values[ROUNDS / 2]
         };
-        let (rate, cpu): (fn(&Found) -> f64, fn(&Found) -> f64) = (|f| f.rate, |f| f.cpu_ms);
+        let (rate, cpu): (Measure, Measure) = (|found| found.rate, |found| found.cpu_ms);
         for (name, _) in kinds {
             println!(
                 "traces {name:>4}: {:>6.0} orders/s, {:.2} of off; {:.2} ms of processor an order, {:.2} of off",
