@@ -224,7 +224,8 @@ fn event_of(entry: Activity) -> Event {
 
 /// The storefront's own id if it is a UUID, or else one made of it, the same each time.
 fn cloud_event_id(entry: &Activity) -> Uuid {
-    let named = || Uuid::new_v5(&NAMESPACE, format!("{}\0{}", entry.session_id, entry.event_id).as_bytes());
+    let named =
+        || Uuid::new_v5(&NAMESPACE, format!("{}\0{}", entry.session_id, entry.event_id).as_bytes());
     Uuid::parse_str(&entry.event_id).unwrap_or_else(|_| named())
 }
 

@@ -40,8 +40,9 @@ use crate::{
     snapshot::{Parts, Restored, Shape, Store},
 };
 
-/// How often it is looked whether a snapshot is due or the end is reached.
+/// How often it is looked whether a snapshot is due or the end is reached, at least.
 const TICK: Duration = Duration::from_millis(100);
+const SHORTEST_TICK: Duration = Duration::from_millis(1);
 /// A record on which the model panics so often goes to the dead letters.
 const MAX_PANICS: u32 = 2;
 
@@ -122,7 +123,7 @@ impl Learner {
             begun = self.begin() => begun?,
             _ = stop.changed() => return Ok(()),
         };
-        let mut tick = tokio::time::interval(TICK);
+        let mut tick = tokio::time::interval(self.snapshot_every.clamp(SHORTEST_TICK, TICK));
         let mut saved_at = Instant::now();
         loop {
             tokio::select! {

@@ -58,6 +58,7 @@ impl Letters {
 async fn read(log: &Arc<dyn EventLog>) -> Result<HashSet<String>, LogError> {
     let Some(letters) = DeadLetters::of(NAME, log.clone()) else { return Ok(HashSet::new()) };
     let kept = letters.list(0, REMEMBERED).await?;
-    let place = |letter: DeadLetter| format!("{}-{}@{}", letter.topic, letter.partition, letter.offset);
+    let place =
+        |letter: DeadLetter| format!("{}-{}@{}", letter.topic, letter.partition, letter.offset);
     Ok(kept.iter().map(DeadLetter::from).map(place).collect())
 }

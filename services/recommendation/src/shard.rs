@@ -155,7 +155,11 @@ impl Actor for ShardActor {
 impl Handler<Learn> for ShardActor {
     type Result = Result<(), Panicked>;
 
-    fn handle(&mut self, Learn { facts, watermark_micros }: Learn, _: &mut Self::Context) -> Self::Result {
+    fn handle(
+        &mut self,
+        Learn { facts, watermark_micros }: Learn,
+        _: &mut Self::Context,
+    ) -> Self::Result {
         Self::mailbox(&self.counters, self.index).fetch_sub(1, Relaxed);
         for chunk in facts.chunks(FACTS_AT_ONCE) {
             self.learn_chunk(chunk)?;

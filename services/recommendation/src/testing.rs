@@ -1,16 +1,13 @@
 //! What the tests share: the service on a log of its own, over HTTP, and the events of the other services.
 
-use std::{
-    net::TcpListener,
-    path::Path,
-    sync::Arc,
-};
+use std::{net::TcpListener, path::Path, sync::Arc};
 
 use events::{
     Codec, Envelope, Event,
     contracts::{
         order_confirmed::{OrderConfirmed, OrderLine},
         product_changed::ProductChanged,
+        product_viewed::ProductViewed,
         stock_level_changed::StockLevelChanged,
     },
     topics,
@@ -199,8 +196,9 @@ impl World {
 /// The snapshots in a directory, oldest first.
 pub fn snapshots(dir: &Path) -> Vec<std::path::PathBuf> {
     let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    let is_snapshot =
-        |path: &std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("snapshot-");
+    let is_snapshot = |path: &std::path::PathBuf| {
+        path.file_name().unwrap().to_str().unwrap().starts_with("snapshot-")
+    };
     let mut found: Vec<_> = paths.filter(is_snapshot).collect();
     found.sort();
     found
@@ -228,7 +226,8 @@ impl Served {
         let ends = self.log.end_positions(&topics).await.unwrap();
         let mut progress = self.service.progress();
         let settled = progress.wait_for(|progress| {
-            let offset = |at| progress.positions.iter().find(|read| &read.at == at).map(|at| at.offset);
+            let offset =
+                |at| progress.positions.iter().find(|read| &read.at == at).map(|at| at.offset);
             progress.is_ready && ends.iter().all(|end| offset(&end.at) >= Some(end.offset))
         });
         drop(settled.await.unwrap());
@@ -238,13 +237,18 @@ impl Served {
     pub async fn stop(mut self) {
         let stop = self.stop.take().unwrap();
         stop().await;
-        self.server.stop(false).await;
+        self.ended().await;
     }
 
-    /// Ends where it is, as a crash would. Waits only for its lock on the directory to be gone.
+    /// Ends where it is, as a crash would.
     pub async fn kill(mut self) {
-        let mut progress = self.service.progress();
         drop(self.stop.take());
+        self.ended().await;
+    }
+
+    /// Waits until nothing is left of it, so that another may have its directory.
+    async fn ended(self) {
+        let mut progress = self.service.progress();
         self.server.stop(false).await;
         drop(self.service);
         drop(progress.wait_for(|_| false).await);
@@ -264,7 +268,11 @@ impl Served {
         let entries: Vec<_> = (from_minute..).zip(skus.split(' ')).map(click).collect();
         let count = entries.len();
         let receipt = self.report(Value::Array(entries)).await;
-        assert_eq!((receipt.status, &receipt.body["accepted"]), (202, &json!(count)), "{receipt:?}");
+        assert_eq!(
+            (receipt.status, &receipt.body["accepted"]),
+            (202, &json!(count)),
+            "{receipt:?}"
+        );
         self.settle().await;
     }
 
@@ -294,13 +302,26 @@ impl Answer {
     }
 }
 
-/// A click some minutes after the clock's start.
+/// The event that becomes of [`click`].
+pub fn viewed(session: &str, sku: &str, minute: i64) -> Event {
+    let event_id = format!("{session} {sku} {minute}");
+    let occurred_at = minutes_after(minute).0;
+    let (session_id, sku, customer_id) = (session.into(), sku.into(), None);
+    ProductViewed { event_id, session_id, customer_id, sku, occurred_at }.into()
+}
+
+/// Minutes after an hour before the clock's start.
+fn minutes_after(minute: i64) -> Timestamp {
+    Timestamp(START.0 - 3_600_000_000 + minute * 60_000_000)
+}
+
+/// A click some minutes after an hour before the clock's start.
 pub fn click(session: &str, sku: &str, minute: i64) -> Value {
     json!({
         "event_id": format!("{session} {sku} {minute}"),
         "session_id": session,
         "type": "viewed",
         "sku": sku,
-        "occurred_at": Timestamp(START.0 - 3_600_000_000 + minute * 60_000_000),
+        "occurred_at": minutes_after(minute),
     })
 }

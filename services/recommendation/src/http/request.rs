@@ -33,10 +33,23 @@ pub struct ActivityEntry {
 
 /// What was done with the product.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+// By way of a text: serde_json takes a number in the place of an enum for broken syntax.
+#[serde(try_from = "String", rename_all = "snake_case")]
 enum ActivityType {
     Viewed,
     AddedToCart,
+}
+
+impl TryFrom<String> for ActivityType {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        match text.as_str() {
+            "viewed" => Ok(Self::Viewed),
+            "added_to_cart" => Ok(Self::AddedToCart),
+            _ => Err("must be viewed or added_to_cart"),
+        }
+    }
 }
 
 /// The storefront's name for an event, with the limits that all ids have.

@@ -122,7 +122,13 @@ async fn parameters_that_cannot_be_are_named() {
 #[actix_web::test]
 async fn skus_may_have_any_letters() {
     let world = World::new().await;
-    world.say(["Tée/ 100%", "a,b"].iter().flat_map(|sku| [world.product(sku, true), world.stock(sku, 1)])).await;
+    world
+        .say(
+            ["Tée/ 100%", "a,b"]
+                .iter()
+                .flat_map(|sku| [world.product(sku, true), world.stock(sku, 1)]),
+        )
+        .await;
     let shop = world.serve().await;
     let clicks = json!([click("s", "Tée/ 100%", 0), click("s", "a,b", 1)]);
     assert_eq!(shop.report(clicks).await.status, 202);
@@ -134,16 +140,29 @@ async fn skus_may_have_any_letters() {
 /// Something that is no good entry, in one of many ways.
 fn rubbish(random: &mut Random) -> Value {
     let values = [
-        json!(null), json!(true), json!(-1), json!(1e300), json!(""), json!("\u{1}"), json!([]),
-        json!({}), json!("x".repeat(101)), json!("1970-01-01T00:00:00Z"), json!({"$ne": 1}),
-        json!("9999-12-31T23:59:59Z"), json!("x".repeat(20_000)), json!([[[[1]]]]),
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(1e300),
+        json!(""),
+        json!("\u{1}"),
+        json!([]),
+        json!({}),
+        json!("x".repeat(101)),
+        json!("1970-01-01T00:00:00Z"),
+        json!({"$ne": 1}),
+        json!("9999-12-31T23:59:59Z"),
+        json!("x".repeat(20_000)),
+        json!([[[[1]]]]),
     ];
     // No value of these is good for these fields.
     let fields = ["event_id", "session_id", "type", "occurred_at", "unknown"];
     let bad = ["\u{1}", "", "9999-12-31T23:59:59Z"];
     match random.below(4) {
         0 => random.pick(&values).unwrap().clone(),
-        1 => with(json!({ (*random.pick(&["type", "unknown"]).unwrap()): random.pick(&values[1..]).unwrap() })),
+        1 => with(
+            json!({ (*random.pick(&["type", "unknown"]).unwrap()): random.pick(&values[1..]).unwrap() }),
+        ),
         2 => with(json!({ (*random.pick(&fields).unwrap()): random.pick(&values[7..8]).unwrap() })),
         _ => with(json!({ "occurred_at": random.pick(&bad).unwrap() })),
     }
@@ -159,7 +178,8 @@ async fn random_rubbish_gets_clear_errors_and_changes_nothing() {
     let ends = world.log.end_positions(&["shop.activity"]).await.unwrap();
     let random = &mut Random::new(10_000);
     for round in 0..1000 {
-        let mut report: Vec<_> = (0..random.below(4)).map(|n| click("b", "mat", n as i64)).collect();
+        let mut report: Vec<_> =
+            (0..random.below(4)).map(|n| click("b", "mat", n as i64)).collect();
         report.insert(random.below(report.len() + 1), rubbish(random));
         let answer = shop.report(Value::Array(report.clone())).await;
         assert_eq!(answer.status, 422, "round {round}: {report:?} {answer:?}");

@@ -116,8 +116,8 @@ fn wherever_a_snapshot_is_broken_the_one_before_is_loaded() {
         assert_eq!(after_the_tent(&load(&store, 2).unwrap().pool), ["lamp"], "byte {place}");
         assert!(dir.path().join(BROKEN).exists());
     }
-    for kept in [0, 1, 4, 11, 12, 40, length / 2, length - 1] {
-        store.save(&parts(&pool("mat"), 9)).unwrap();
+    for kept in [0, 1, 4, 11, 12, 40, length / 2, u64::MAX] {
+        let kept = kept.min(store.save(&parts(&pool("mat"), 9)).unwrap() - 1);
         let file = File::options().write(true).open(newest(&store)).unwrap();
         file.set_len(kept).unwrap();
         assert_eq!(after_the_tent(&load(&store, 2).unwrap().pool), ["lamp"], "{kept} bytes");

@@ -69,7 +69,8 @@ async fn whatever_dies_and_whenever_the_answers_are_the_same() {
     for seed in 0..6 {
         let (world, random) = (world().await, &mut Random::new(seed));
         let undisturbed_dir = tempfile::tempdir().unwrap();
-        let undisturbed = world.serve_with(Config { shards: 1, ..Config::new(undisturbed_dir.path()) });
+        let undisturbed =
+            world.serve_with(Config { shards: 1, ..Config::new(undisturbed_dir.path()) });
         let undisturbed = undisturbed.await;
         for round in 0..6 {
             // Snapshots as often as the learner looks: a crash finds them in every state.

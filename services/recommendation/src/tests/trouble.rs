@@ -89,7 +89,7 @@ async fn a_panic_in_a_shard_loses_and_doubles_nothing() {
     let after = shop.service.observe().await.unwrap();
     assert_eq!(after.shards.iter().map(|shard| shard.clicks).sum::<usize>(), 6);
     assert_eq!(shop.skus("/products/tent/related").await.len(), before.len());
-    assert_eq!(shop.skus("/trending").await[0], "tent");
+    assert_eq!(shop.skus("/trending?window=24h").await[0], "tent");
 }
 
 #[actix_web::test]
@@ -113,6 +113,7 @@ async fn made_up_products_do_not_crowd_out_the_real_ones() {
     let made_up = (0..100).map(|n| click("rubbish", &format!("made up {n}"), 0)).collect();
     assert_eq!(shop.report(made_up).await.body, json!({"accepted": 100, "duplicates": 0}));
     world.sell("tent mat").await;
+    shop.settle().await;
     shop.visit("a", "tent mat", 0).await;
     assert_eq!(shop.skus("/products/tent/related").await, ["mat"]);
     assert_eq!(shop.service.counters().no_room.load(Relaxed), 65);
