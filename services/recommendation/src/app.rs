@@ -6,7 +6,6 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering::Relaxed},
-    thread::available_parallelism,
     time::Duration,
 };
 
@@ -25,11 +24,12 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     activity::{Activity, OWNER, Receipt, Recorder, ReportError},
-    choreography::TOPICS,
+    choreography::{TOPICS, session_key},
+    config::Config,
     http,
     learner::Learner,
     letters::Letters,
-    model::{MAX_SHARDS, Parameters},
+    model::{Fingerprint, MAX_SHARDS, SessionKey},
     observed::{Counters, Observed, ObservedShard},
     pool::Pool,
     published::{Progress, Published},
@@ -39,41 +39,10 @@ use crate::{
 /// The service's name.
 pub const NAME: &str = "recommendation";
 
-/// More shards than this learn no faster, and every answer reads all of them.
-const MAX_USEFUL_SHARDS: usize = 8;
-
-/// What can be set.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where this replica keeps its snapshots; no other may use it.
-    pub data_dir: PathBuf,
-    /// How many shards learn at the same time. It may change from one start to the next.
-    pub shards: usize,
-    /// How many SKUs there may be.
-    pub max_items: usize,
-    /// How often a snapshot is taken while something changes.
-    pub snapshot_every: Duration,
-    /// Begin at the log's beginning, whatever snapshots there are.
-    pub rebuild: bool,
-    /// The model's parameters.
-    pub parameters: Parameters,
-}
-
-impl Config {
-    /// The usual settings: a shard for each core.
-    #[must_use]
-    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
-        let cores = available_parallelism().map_or(1, usize::from);
-        Self {
-            data_dir: data_dir.into(),
-            shards: cores.min(MAX_USEFUL_SHARDS),
-            max_items: 500_000,
-            snapshot_every: Duration::from_secs(60),
-            rebuild: false,
-            parameters: Parameters::default(),
-        }
-    }
-}
+/// A report of so few entries is of somebody who is looking at a page, and may ask for recommendations next.
+const INTERACTIVE: usize = 10;
+/// How long such a report waits for being learned here, so that what is asked next is answered with it.
+const MAX_WAIT: Duration = Duration::from_millis(25);
 
 /// Why the service cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -160,7 +129,7 @@ impl Recommendation {
         &self.0.counters
     }
 
-    /// Writes a report that was checked to the log.
+    /// Writes a report that was checked to the log. Often this replica has learned it when it returns.
     ///
     /// # Errors
     /// When the log does not have it all.
@@ -169,7 +138,27 @@ impl Recommendation {
         report: Vec<Activity>,
         trace: &TraceContext,
     ) -> Result<Receipt, ReportError> {
-        self.0.recorder.record(report, trace, self.pool().as_deref()).await
+        let key = |entry: &Activity| {
+            (session_key(entry.session_id.as_str()), Fingerprint::of(&entry.event_id))
+        };
+        let keys: Vec<_> = report.iter().take(INTERACTIVE + 1).map(key).collect();
+        let receipt = self.0.recorder.record(report, trace, self.pool().as_deref()).await?;
+        if receipt.accepted > 0 && keys.len() <= INTERACTIVE && self.0.published.is_ready() {
+            // Whether it is learned by then or not, the log has it.
+            tokio::time::timeout(MAX_WAIT, self.learned(&keys)).await.ok();
+        }
+        Ok(receipt)
+    }
+
+    /// Waits until these events are learned here.
+    async fn learned(&self, events: &[(SessionKey, Fingerprint)]) {
+        let mut progress = self.progress();
+        while let Some(pool) = self.pool() {
+            let is_learned = pool.remembered(events).into_iter().all(|known| known);
+            if is_learned || progress.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// The service's state at this moment.

@@ -14,6 +14,7 @@ pub mod assortment;
 pub mod baselines;
 pub mod choreography;
 pub mod clicks;
+pub mod config;
 pub mod evaluate;
 pub mod http;
 pub mod learner;
@@ -26,7 +27,8 @@ pub mod shard;
 pub mod snapshot;
 pub mod synthetic;
 
-pub use app::{BuildError, Config, Recommendation, build};
+pub use app::{BuildError, Recommendation, build};
+pub use config::{Config, VARIABLES};
 
 #[cfg(test)]
 mod testing;

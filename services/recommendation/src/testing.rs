@@ -31,8 +31,9 @@ use tempfile::TempDir;
 use testkit::{VirtualClock, clock::START};
 
 use crate::{
-    app::{Config, Recommendation, build},
+    app::{Recommendation, build},
     choreography::TOPICS,
+    config::Config,
 };
 
 /// What outlives the service: the log, the clock, and the directory of its snapshots.

@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use serde_json::{Value, json};
 use testkit::Random;
 
-use crate::{Config, testing::*};
+use crate::{config::Config, testing::*};
 
 const SKUS: [&str; 8] = ["tent", "mat", "lamp", "stove", "pegs", "rope", "mug", "knife"];
 

@@ -10,7 +10,7 @@ use messaging::{
 use serde_json::json;
 use testkit::clock::START;
 
-use crate::{Config, testing::*};
+use crate::{config::Config, testing::*};
 
 async fn dead_letters(world: &World) -> Vec<DeadLetter> {
     let letters = DeadLetters::of("recommendation", Arc::clone(&world.log)).unwrap();
