@@ -274,7 +274,7 @@ impl Drop for Threads {
 async fn register(codec: Arc<Codec>, mut stop: watch::Receiver<bool>) {
     let mut backoff = Backoff::default();
     while let Err(error) = codec.register(OWNER).await {
-        if backoff.failures() % 10 == 0 {
+        if backoff.failures().is_multiple_of(10) {
             tracing::warn!(service = NAME, %error, "cannot register the schemas yet");
         }
         tokio::select! {

@@ -31,7 +31,7 @@ const PREFIX: &str = "snapshot-";
 /// Where a snapshot that cannot be read is put aside, for whoever wants to know why.
 const BROKEN: &str = "broken-snapshot";
 const UNFINISHED: &str = "unfinished-snapshot";
-const CHECKSUM_BYTES: u64 = 4;
+const CHECKSUM_BYTES: usize = size_of::<u32>();
 /// A topic's name is no longer (Kafka's limit).
 const MAX_TOPIC_BYTES: u64 = 249;
 
@@ -202,12 +202,12 @@ fn write(path: &Path, parts: &Parts) -> io::Result<u64> {
     inner.write_all(&crc.finalize().to_le_bytes())?;
     let file = inner.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
-    Ok(bytes + CHECKSUM_BYTES)
+    Ok(bytes + CHECKSUM_BYTES as u64)
 }
 
 fn read(path: &Path, shape: &Shape) -> Result<Restored, SnapshotError> {
     let length = fs::metadata(path)?.len();
-    let content = length.checked_sub(CHECKSUM_BYTES).ok_or(SnapshotError::Foreign)?;
+    let content = length.checked_sub(CHECKSUM_BYTES as u64).ok_or(SnapshotError::Foreign)?;
     // Whether it is what was written is found out before any of it is believed.
     check(&mut BufReader::new(File::open(path)?), content)?;
     let mut input = BufReader::new(File::open(path)?).take(content);
@@ -240,7 +240,7 @@ fn check(input: &mut impl Read, content: u64) -> Result<(), SnapshotError> {
     summing.write_all(&magic)?;
     let rest = content.checked_sub(MAGIC.len() as u64).ok_or(SnapshotError::Foreign)?;
     io::copy(&mut input.take(rest), &mut summing)?;
-    let mut checksum = [0; CHECKSUM_BYTES as usize];
+    let mut checksum = [0; CHECKSUM_BYTES];
     input.read_exact(&mut checksum)?;
     if summing.crc.finalize() == u32::from_le_bytes(checksum) {
         Ok(())

@@ -146,7 +146,7 @@ impl Life {
             let has_room = match lesson {
                 Lesson::Click { sku, .. } => assortment.meet(sku).is_some(),
                 Lesson::Order { skus, .. } => {
-                    skus.iter().fold(true, |room, sku| assortment.meet(sku).is_some() && room)
+                    skus.iter().filter(|sku| assortment.meet(sku).is_none()).count() == 0
                 }
                 Lesson::Product { sku, version, active } => assortment.list(sku, *version, *active),
                 Lesson::Stock { sku, version, available } => {
