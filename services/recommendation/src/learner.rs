@@ -139,14 +139,17 @@ impl Learner {
                     }
                     LogEvent::Error(error) => return Err(error.into()),
                 },
-                landed = life.flight.landed() => self.landed(&mut life, landed)?,
+                landed = life.flight.landed() => {
+                    self.landed(landed)?;
+                    self.look_how_far(&mut life);
+                }
                 _ = tick.tick() => {
                     let is_due = life.has_changed && saved_at.elapsed() >= self.snapshot_every;
                     if is_due && self.saving.as_ref().is_none_or(JoinHandle::is_finished) {
                         self.save(&mut life).await?;
                         saved_at = Instant::now();
                     }
-                    self.look_whether_ready(&life);
+                    self.look_how_far(&mut life);
                 }
                 changed = stop.changed() => {
                     return if changed.is_ok() { self.finish(life).await } else { Ok(()) };
@@ -204,12 +207,11 @@ impl Learner {
             lessons.extend(self.lesson(record).await?.map(|lesson| (record.offset, lesson)));
         }
         let landed = life.flight.land().await;
-        self.landed(life, landed)?;
+        self.landed(landed)?;
+        self.published.read_up_to(life.positions());
         life.teach(&at, lessons, &self.counters);
         life.advance(at, next);
-        if life.flight.is_landed() {
-            self.landed(life, Ok(()))?;
-        }
+        self.look_how_far(life);
         Ok(())
     }
 
@@ -273,18 +275,20 @@ impl Learner {
         }
     }
 
-    fn landed(&mut self, life: &mut Life, landed: Result<(), Broken>) -> Result<(), Broken> {
+    fn landed(&mut self, landed: Result<(), Broken>) -> Result<(), Broken> {
         if let Err(Broken::Panicked(at, offset)) = &landed {
             *self.panics.entry((at.clone(), *offset)).or_default() += 1;
         }
-        landed?;
-        self.published.read_up_to(life.positions());
-        self.look_whether_ready(life);
-        Ok(())
+        landed
     }
 
-    /// Once all is learned that was in the log at the start, answers come from this pool.
-    fn look_whether_ready(&self, life: &Life) {
+    /// Tells how far it is, between two batches. Once all is learned that was in the log at the start, answers come from
+    /// this pool.
+    fn look_how_far(&self, life: &mut Life) {
+        if !life.skip_gaps() {
+            return;
+        }
+        self.published.read_up_to(life.positions());
         if !self.published.is_ready() && life.has_caught_up() {
             tracing::info!("everything in the log is learned");
             self.published.publish(life.pool.clone());
@@ -294,7 +298,7 @@ impl Learner {
     /// Takes a snapshot, and begins to write it.
     async fn save(&mut self, life: &mut Life) -> Result<(), Broken> {
         let landed = life.flight.land().await;
-        self.landed(life, landed)?;
+        self.landed(landed)?;
         let parts = life.write_down().await?;
         life.has_changed = false;
         // From here on this pool's own snapshots are the newest.
@@ -315,7 +319,7 @@ impl Learner {
     async fn finish(&mut self, mut life: Life) -> Result<(), Broken> {
         self.saved().await;
         let landed = life.flight.land().await;
-        self.landed(&mut life, landed)?;
+        self.landed(landed)?;
         if life.has_changed { self.save(&mut life).await } else { Ok(()) }
     }
 

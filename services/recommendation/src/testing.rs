@@ -18,11 +18,12 @@ use kernel::{Clock, Timestamp};
 use messaging::{
     app::{Databases, Platform},
     embedded::EmbeddedLog,
+    kafka::{KafkaConfig, KafkaLog},
     log::EventLog,
     record::NewRecord,
 };
 use platform::{
-    OperatorToken,
+    OperatorToken, SystemClock,
     host::{self, Hosted},
 };
 use reqwest::{Client, RequestBuilder};
@@ -63,10 +64,19 @@ pub struct Answer {
 }
 
 impl World {
+    /// On the Kafka of the tests, or else in memory.
+    #[expect(clippy::disallowed_methods, reason = "the environment says which servers to test on")]
     pub async fn new() -> Self {
         let clock = Arc::new(VirtualClock::new(1));
-        let log = EmbeddedLog::in_memory(clock.clone());
-        Self::on(Arc::new(log), clock).await
+        let log: Arc<dyn EventLog> = match std::env::var("TEST_KAFKA") {
+            Ok(servers) => {
+                let prefix = format!("{}.", SystemClock.new_id().simple());
+                let config = KafkaConfig { prefix, ..KafkaConfig::new(servers) };
+                Arc::new(KafkaLog::connect(config).unwrap())
+            }
+            Err(_) => Arc::new(EmbeddedLog::in_memory(clock.clone())),
+        };
+        Self::on(log, clock).await
     }
 
     pub async fn on(log: Arc<dyn EventLog>, clock: Arc<VirtualClock>) -> Self {
@@ -224,7 +234,13 @@ impl Served {
     /// Waits until all that is in the log now is learned.
     pub async fn settle(&self) {
         let topics: Vec<_> = TOPICS.iter().map(|topic| topic.name).collect();
-        let ends = self.log.end_positions(&topics).await.unwrap();
+        let ends = loop {
+            match self.log.end_positions(&topics).await {
+                Ok(ends) => break ends,
+                // A broker that has just made the topics.
+                Err(error) => assert!(error.is_transient(), "{error}"),
+            }
+        };
         let mut progress = self.service.progress();
         let settled = progress.wait_for(|progress| {
             let offset =

@@ -69,17 +69,20 @@ impl Life {
 
     /// Whether everything is learned that was in the log at the start.
     pub fn has_caught_up(&self) -> bool {
-        if !self.flight.is_landed() {
-            return false;
+        let behind = |end: &Position| self.offsets.get(&end.at).is_some_and(|&at| at < end.offset);
+        self.flight.is_landed() && !self.ends.iter().any(behind)
+    }
+
+    /// Goes past offsets that no record has: markers of transactions and forgotten records are never delivered. No
+    /// record may have been delivered that is not learned; says whether that is so.
+    pub fn skip_gaps(&mut self) -> bool {
+        if self.flight.is_landed() {
+            for Position { at, offset } in self.consumer.reached() {
+                let read = self.offsets.entry(at).or_default();
+                *read = offset.max(*read);
+            }
         }
-        let behind = |end: &&Position| self.offsets.get(&end.at).is_some_and(|&at| at < end.offset);
-        let mut behind = self.ends.iter().filter(behind).peekable();
-        if behind.peek().is_none() {
-            return true;
-        }
-        // Markers of transactions and forgotten records have offsets and are never delivered.
-        let reached = self.consumer.reached();
-        behind.all(|end| reached.iter().any(|at| at.at == end.at && at.offset >= end.offset))
+        self.flight.is_landed()
     }
 
     /// Everything of this partition before `next` was read.

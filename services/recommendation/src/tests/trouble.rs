@@ -118,3 +118,21 @@ async fn made_up_products_do_not_crowd_out_the_real_ones() {
     assert_eq!(shop.skus("/products/tent/related").await, ["mat"]);
     assert_eq!(shop.service.counters().no_room.load(Relaxed), 65);
 }
+
+#[actix_web::test]
+async fn offsets_without_records_do_not_keep_it_from_being_ready() {
+    let world = World::new().await;
+    // As a relay appends to compacted topics: on Kafka in transactions, whose markers have offsets.
+    let relay = world.log.producer(Some("relay")).await.unwrap();
+    for sku in ["tent", "mat"] {
+        let events = [world.product(sku, true), world.stock(sku, 1)];
+        relay.append(events.iter().map(|event| world.record(event)).collect()).await.unwrap();
+    }
+    let shop = world.serve().await;
+    shop.visit("a", "tent mat", 0).await;
+    assert_eq!(shop.service.observe().await.unwrap().lag, 0);
+    shop.stop().await;
+    // From a snapshot that ends at a marker.
+    let shop = world.serve().await;
+    assert_eq!(shop.skus("/products/tent/related").await, ["mat"]);
+}
