@@ -46,7 +46,9 @@ pub fn hear(event: &Contract, now: Timestamp) -> Result<Hearing<Command>, Unusab
         | Contract::StockReleased(_)
         | Contract::StockCommitted(_)
         | Contract::StockLevelChanged(_)
-        | Contract::ProductChanged(_) => return Ok(Hearing::Ignore),
+        | Contract::ProductChanged(_)
+        | Contract::ProductViewed(_)
+        | Contract::AddedToCart(_) => return Ok(Hearing::Ignore),
     };
     Ok(Hearing::Do(command))
 }

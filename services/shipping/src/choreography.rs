@@ -52,7 +52,9 @@ pub fn hear(event: &Contract, stamp: Stamp, config: &Config) -> Result<Hearing<C
         | Contract::ShipmentRefused(_)
         | Contract::ShipmentDispatched(_)
         | Contract::ShipmentDelivered(_)
-        | Contract::ShipmentCancelled(_) => return Ok(Hearing::Ignore),
+        | Contract::ShipmentCancelled(_)
+        | Contract::ProductViewed(_)
+        | Contract::AddedToCart(_) => return Ok(Hearing::Ignore),
     };
     let unusable = |error| Unusable(format!("order_id {order_id:?} {error}"));
     let order_id = order_id.parse().map_err(unusable)?;

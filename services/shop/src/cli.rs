@@ -63,7 +63,7 @@ pub struct Serve {
     #[arg(
         long,
         env = "SHOP_SERVICES",
-        default_value = "order,inventory,shipping",
+        default_value = "order,inventory,shipping,recommendation",
         value_delimiter = ',',
         value_parser = clap::builder::PossibleValuesParser::new(events::topics::SERVICES),
         value_name = "NAMES"

@@ -33,6 +33,8 @@ impl Event {
             Self::ShipmentDispatched(e) => format!("handed to {}", e.carrier),
             Self::ShipmentDelivered(_) => "the parcel has arrived".into(),
             Self::ShipmentCancelled(e) => format!("shipment cancelled: {}", e.reason),
+            Self::ProductViewed(e) => format!("a visitor looks at {}", e.sku),
+            Self::AddedToCart(e) => format!("a visitor puts {} into the cart", e.sku),
         }
     }
 }

@@ -175,6 +175,32 @@ impl Database {
         self.writer.close_by_ref().await
     }
 
+    /// What kind it is, as `db.system.name` has it.
+    pub fn system(&self) -> &'static str {
+        if self.is_sqlite() { "sqlite" } else { "postgresql" }
+    }
+
+    /// Its pools: their names, how many connections each has, and how many of them are idle.
+    pub fn pools(&self) -> Vec<(&'static str, u32, usize)> {
+        let sizes = |connection: &DatabaseConnection| {
+            if self.is_sqlite() {
+                let pool = connection.get_sqlite_connection_pool();
+                (pool.size(), pool.num_idle())
+            } else {
+                let pool = connection.get_postgres_connection_pool();
+                (pool.size(), pool.num_idle())
+            }
+        };
+        let (size, idle) = sizes(&self.writer);
+        let writer = ("writer", size, idle);
+        if !self.is_sqlite() {
+            // Queries and transactions share one.
+            return vec![writer];
+        }
+        let (size, idle) = sizes(&self.reader);
+        vec![writer, ("reader", size, idle)]
+    }
+
     fn is_sqlite(&self) -> bool {
         self.writer.get_database_backend() == DbBackend::Sqlite
     }

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use events::{Codec, Envelope, Event, topics::Topic, trace::TraceContext};
 use kernel::{Clock, Decider, Timestamp};
-use sea_orm::DatabaseTransaction;
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use crate::{
     database::{Database, StoreError},
+    metrics::{InFlight, ServiceMetrics},
     record::Record,
+    telemetry::{Tracer, batch::Processing},
 };
 
 /// The command type of a service.
@@ -83,6 +85,33 @@ pub trait Service: Sized + Send + Sync + 'static {
     ) -> Result<(), StoreError> {
         Ok(())
     }
+
+    /// How a saga of this service ended, or a stage of it, when `happened` is that end. Pure; for
+    /// the histogram of durations.
+    fn ended(
+        &self,
+        _state: &State<Self>,
+        _happened: &<Self::Rules as Decider>::Event,
+    ) -> Option<Ended> {
+        None
+    }
+
+    /// The sagas of this service that wait, asked for at a scrape; `None` when it has none.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    async fn in_flight(&self, _db: &DatabaseConnection) -> Result<Option<InFlight>, DbErr> {
+        Ok(None)
+    }
+}
+
+/// The end of a saga.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Such as `confirmed`; one of few.
+    pub outcome: &'static str,
+    /// When it began.
+    pub began: Timestamp,
 }
 
 /// The aggregates that one transaction works on: loaded together, saved together.
@@ -157,6 +186,10 @@ pub struct Heard {
     pub envelope: Envelope,
     /// Its content.
     pub event: Event,
+    /// When it was taken up.
+    pub received: Timestamp,
+    /// The span of its processing, if its trace is recorded.
+    pub span: Option<Processing>,
 }
 
 /// What an event means to a service.
@@ -200,6 +233,8 @@ pub struct Said {
     pub envelope: Envelope,
     /// Its content.
     pub event: Event,
+    /// The span that caused it.
+    pub parent: TraceContext,
 }
 
 /// Puts envelopes around what a service says, and collects it.
@@ -235,7 +270,7 @@ impl<'a> Voice<'a> {
             causation_id: cause.event_id,
             trace: Some(trace.clone()),
         };
-        self.said.push(Said { envelope, event });
+        self.said.push(Said { envelope, event, parent: cause.trace.clone() });
         LastEvent { id, trace }
     }
 }
@@ -250,6 +285,10 @@ pub struct Context<S> {
     pub codec: Arc<Codec>,
     /// Where time and ids come from.
     pub clock: Arc<dyn Clock>,
+    /// What its spans go through.
+    pub tracer: Tracer,
+    /// Its numbers.
+    pub metrics: ServiceMetrics,
 }
 
 impl<S: Service> Context<S> {

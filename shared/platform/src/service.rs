@@ -24,6 +24,7 @@ use crate::{
     host::{self, Hosted},
     logging,
     shutdown::{self, Stopping},
+    telemetry::{self, TelemetryError},
 };
 
 /// What every service may be told.
@@ -65,6 +66,9 @@ pub enum StartError {
     /// The log cannot be started.
     #[error(transparent)]
     Logging(#[from] logging::LoggingError),
+    /// Traces cannot be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     /// Something of the operating system's.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -77,7 +81,7 @@ pub fn main(
     variables: &'static [Variable],
     build: impl AsyncFn(&Environment, &Platform) -> Result<Arc<dyn Hosted>, StartError>,
 ) -> ExitCode {
-    let tables = [VARIABLES, SECURITY, variables];
+    let tables = [VARIABLES, SECURITY, telemetry::VARIABLES, variables];
     match std::env::args().nth(1).as_deref() {
         None => {}
         Some("--version" | "-V") => {
@@ -163,9 +167,11 @@ async fn run(
         return Err(StartError::Open(listen));
     }
     let servers = servers(environment)?;
+    let settings = telemetry::Settings::read(environment)?;
+    let (telemetry, pipeline) = telemetry::start(&settings)?;
     let mut signal = std::pin::pin!(signal);
     let begun = async {
-        let platform = distributed::connect(servers, environment).await?;
+        let platform = distributed::connect(servers, environment, telemetry).await?;
         let service = built(environment, &platform, build).await?;
         Ok::<_, StartError>((platform, service))
     };
@@ -189,6 +195,7 @@ async fn run(
     let stopped = futures::future::join_all(stops.into_iter().map(|stop| stop()));
     stopping.step("service", stopped).await;
     stopping.step("listener", serving).await;
+    stopping.step("traces", telemetry::stop(pipeline)).await;
     tracing::info!(service = name, "stopped");
     Ok(())
 }
