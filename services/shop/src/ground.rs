@@ -40,11 +40,7 @@ struct Own {
 
 impl Ground {
     /// In this process: a log, a registry that answers on `address`, and SQLite.
-    pub async fn embedded(
-        args: &Serve,
-        address: SocketAddr,
-        telemetry: Telemetry,
-    ) -> Result<Self> {
+    pub async fn embedded(args: &Serve, address: SocketAddr, telemetry: Telemetry) -> Result<Self> {
         let lock = lock::lock(&args.data_dir)?;
         let registry = Registry::open(&args.data_dir.join("registry.db")).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -124,7 +124,7 @@ impl Database {
     /// # Errors
     /// When the server cannot be reached, refuses, or a migration fails.
     pub async fn on_server<M: MigratorTrait>(server: &str, name: &str) -> Result<Self, DbErr> {
-        Self::postgres::<M>(postgres::on_server(server, name).await?).await
+        Self::postgres::<M>(postgres::on_server(server, name)?).await
     }
 
     /// Waits until it is this replica's turn to do `duty`.
