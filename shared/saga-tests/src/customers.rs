@@ -187,7 +187,7 @@ impl<F: Front> Customer<F> {
                 self.send(Method::GET, &path, |r| r.header("Last-Event-ID", last.as_str())).await;
             match stream.status().as_u16() {
                 200 => {}
-                429 | 503 => {
+                408 | 429 | 503 => {
                     tokio::time::sleep(LATER).await;
                     continue;
                 }
@@ -222,7 +222,7 @@ impl<F: Front> Customer<F> {
             let status = response.status().as_u16();
             // An answer that breaks off is none.
             let Ok(body) = response.bytes().await else { continue };
-            if ![429, 503].contains(&status) {
+            if ![408, 429, 503].contains(&status) {
                 return (status, serde_json::from_slice(&body).unwrap_or_default());
             }
             tokio::time::sleep(LATER).await;
