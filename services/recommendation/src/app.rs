@@ -11,12 +11,14 @@ use std::{
 
 use actix::{Arbiter, ArbiterHandle};
 use events::{Codec, trace::TraceContext};
-use futures::future::LocalBoxFuture;
+use futures::future::{BoxFuture, LocalBoxFuture};
 use kernel::Clock;
 use messaging::{
     app::Platform,
     log::{EventLog, LogError},
+    metrics::ServiceMetrics,
     retry::Backoff,
+    telemetry::Tracer,
 };
 use platform::{Check, host::Hosted};
 use tokio::sync::watch;
@@ -30,6 +32,7 @@ use crate::{
     learner::Learner,
     letters::Letters,
     model::{Fingerprint, MAX_SHARDS, SessionKey},
+    numbers::Numbers,
     observed::{Counters, Observed, ObservedShard},
     pool::Pool,
     published::{Progress, Published},
@@ -71,6 +74,9 @@ struct Core {
     recorder: Recorder,
     published: Arc<Published>,
     counters: Arc<Counters>,
+    tracer: Tracer,
+    metrics: ServiceMetrics,
+    numbers: Numbers,
 }
 
 /// Takes the directory and puts the service together; nothing runs yet.
@@ -83,11 +89,15 @@ pub fn build(config: Config, platform: &Platform) -> Result<Recommendation, Buil
     let lock = lock(&config.data_dir)?;
     let shards = config.shards.clamp(1, MAX_SHARDS);
     let (parameters, max_items) = (config.parameters.clone(), config.max_items);
-    let Platform { log, codec, clock, .. } = platform.clone();
+    let Platform { log, codec, clock, telemetry, .. } = platform.clone();
+    let metrics = telemetry.metrics.of(NAME);
     Ok(Recommendation(Arc::new(Core {
         recorder: Recorder::new(log.clone(), codec.clone(), clock.clone()),
         shape: Shape { parameters, shards, max_items },
         counters: Arc::new(Counters::new(shards)),
+        tracer: telemetry.tracer(NAME),
+        numbers: Numbers::new(NAME, &metrics),
+        metrics,
         published: Arc::default(),
         log,
         codec,
@@ -159,6 +169,11 @@ impl Recommendation {
                 return;
             }
         }
+    }
+
+    /// Its numbers for Prometheus.
+    pub fn numbers(&self) -> &Numbers {
+        &self.0.numbers
     }
 
     /// The service's state at this moment.
@@ -238,6 +253,24 @@ impl Hosted for Recommendation {
             Check::new(format!("{NAME}.registry"), registered),
             Check::new(format!("{NAME}.model"), caught_up),
         ]
+    }
+
+    fn tracer(&self) -> Tracer {
+        self.0.tracer.clone()
+    }
+
+    fn metrics(&self) -> ServiceMetrics {
+        self.0.metrics.clone()
+    }
+
+    fn sample(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            self.0.numbers.counted(&self.0.counters);
+            // Without the log, the gauges keep their last values.
+            if let Ok(observed) = self.observe().await {
+                self.0.numbers.observed(&observed);
+            }
+        })
     }
 
     /// Dropping what is returned, instead of calling it, ends the service where it is.

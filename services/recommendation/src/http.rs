@@ -117,7 +117,7 @@ fn answer(
     let began_at = Instant::now();
     let pool = service.pool().ok_or_else(still_learning)?;
     let answer = ask(&pool);
-    service.counters().answers.record(began_at.elapsed());
+    service.numbers().answer_seconds.observe(began_at.elapsed().as_secs_f64());
     Ok(Json(RecommendationsView::new(answer, service.clock().now())))
 }
 

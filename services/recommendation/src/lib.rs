@@ -20,6 +20,7 @@ pub mod http;
 pub mod learner;
 pub mod letters;
 pub mod model;
+pub mod numbers;
 pub mod observed;
 pub mod pool;
 pub mod published;

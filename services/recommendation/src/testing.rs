@@ -104,6 +104,7 @@ impl World {
             log: self.log.clone(),
             codec: self.codec.clone(),
             clock: self.clock.clone(),
+            telemetry: Default::default(),
             databases: Databases::InMemory,
         };
         let service = build(config, &platform).unwrap();

@@ -163,6 +163,7 @@ async fn two_replicas_do_not_share_a_directory() {
         log: world.log.clone(),
         codec: world.codec.clone(),
         clock: world.clock.clone(),
+        telemetry: Default::default(),
         databases: messaging::app::Databases::InMemory,
     };
     let two = crate::build(world.config(), &platform);

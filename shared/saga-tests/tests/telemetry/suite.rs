@@ -1,7 +1,7 @@
 //! All services in this process behind one listener, as the `shop` binary has them. With
 //! `TEST_KAFKA` their events go through that broker, with `TEST_POSTGRES` their rows to that server.
 
-use std::{net::TcpListener, sync::Arc};
+use std::{net::TcpListener, path::Path, sync::Arc};
 
 use events::{Codec, topics};
 use futures::future::LocalBoxFuture;
@@ -49,14 +49,16 @@ fn log(dir: &TempDir) -> Arc<dyn EventLog> {
     Arc::new(KafkaLog::connect(KafkaConfig { prefix, ..KafkaConfig::new(broker) }).unwrap())
 }
 
-async fn services(platform: &Platform) -> Vec<Arc<dyn Hosted>> {
+async fn services(platform: &Platform, dir: &Path) -> Vec<Arc<dyn Hosted>> {
     let order = order_service::build(Default::default(), platform).await.unwrap();
     let inventory = inventory_service::build(Default::default(), platform).await.unwrap();
     let shipping = shipping_service::build(Default::default(), platform).await.unwrap();
+    let recommendation = recommendation_service::Config::new(dir.join("recommendation"));
     vec![
         host::host(order, order_service::http::routes),
         host::host(inventory, inventory_service::http::routes),
         host::host(shipping, shipping_service::http::routes),
+        Arc::new(recommendation_service::build(recommendation, platform).unwrap()),
     ]
 }
 
@@ -73,7 +75,7 @@ impl Suite {
         };
         let all: Vec<_> = topics::ALL.iter().copied().chain(topics::DEAD_LETTERS).collect();
         platform.log.ensure_topics(&all).await.unwrap();
-        let services = services(&platform).await;
+        let services = services(&platform, files.0.path()).await;
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let token = OperatorToken::new(None).unwrap();
