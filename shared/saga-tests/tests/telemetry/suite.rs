@@ -1,5 +1,6 @@
 //! All services in this process behind one listener, as the `shop` binary has them. With
-//! `TEST_KAFKA` their events go through that broker, with `TEST_POSTGRES` their rows to that server.
+//! `TEST_KAFKA` their events go through that broker, with `TEST_REGISTRY` their schemas are in that
+//! registry, with `TEST_POSTGRES` their rows are on that server.
 
 use std::{net::TcpListener, sync::Arc};
 
@@ -18,6 +19,7 @@ use platform::{
     host::{self, Hosted},
 };
 use reqwest::{Client, Response};
+use schema_registry_converter::async_impl::schema_registry::SrSettings;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::TempDatabases;
@@ -49,6 +51,11 @@ fn log(dir: &TempDir) -> Arc<dyn EventLog> {
     Arc::new(KafkaLog::connect(KafkaConfig { prefix, ..KafkaConfig::new(broker) }).unwrap())
 }
 
+fn codec() -> Codec {
+    let Some(url) = variable("TEST_REGISTRY") else { return Codec::fixed() };
+    Codec::new(SrSettings::new_builder(url).no_proxy().build().unwrap())
+}
+
 async fn services(platform: &Platform) -> Vec<Arc<dyn Hosted>> {
     let order = order_service::build(Default::default(), platform).await.unwrap();
     let inventory = inventory_service::build(Default::default(), platform).await.unwrap();
@@ -66,7 +73,7 @@ impl Suite {
         let files = (tempfile::tempdir().unwrap(), TempDatabases::new());
         let platform = Platform {
             log: log(&files.0),
-            codec: Arc::new(Codec::fixed()),
+            codec: Arc::new(codec()),
             clock: Arc::new(SystemClock),
             databases: files.1.databases(),
             telemetry,
@@ -83,8 +90,19 @@ impl Suite {
         let stops = services.iter().map(|service| service.start()).collect();
         let client = Client::builder().no_proxy().build().unwrap();
         let suite = Self { url, client, log: platform.log, stops, _files: files };
+        suite.ready().await;
         suite.stock_up().await;
         suite
+    }
+
+    /// Waits until the schemas are registered.
+    async fn ready(&self) {
+        for _ in 0..TRIES {
+            if self.get("/health/ready").await.status() == 200 {
+                return;
+            }
+        }
+        panic!("never ready");
     }
 
     /// Stops the services, as SIGTERM does.
