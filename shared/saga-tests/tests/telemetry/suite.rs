@@ -2,7 +2,7 @@
 //! `TEST_KAFKA` their events go through that broker, with `TEST_REGISTRY` their schemas are in that
 //! registry, with `TEST_POSTGRES` their rows are on that server.
 
-use std::{net::TcpListener, sync::Arc};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use events::{Codec, topics};
 use futures::future::LocalBoxFuture;
@@ -26,6 +26,9 @@ use testkit::TempDatabases;
 
 /// How often a product may not be orderable yet, or a trace not be there.
 pub const TRIES: usize = 5_000;
+
+/// How long they may take to be ready.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The services at work.
 pub struct Suite {
@@ -97,12 +100,8 @@ impl Suite {
 
     /// Waits until the schemas are registered.
     async fn ready(&self) {
-        for _ in 0..TRIES {
-            if self.get("/health/ready").await.status() == 200 {
-                return;
-            }
-        }
-        panic!("never ready");
+        let ready = async { while self.get("/health/ready").await.status() != 200 {} };
+        tokio::time::timeout(PATIENCE, ready).await.expect("they are never ready");
     }
 
     /// Stops the services, as SIGTERM does.
