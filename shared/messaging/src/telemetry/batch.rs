@@ -2,6 +2,8 @@
 //! events that it created. Names and attributes are those of OpenTelemetry's semantic conventions
 //! for messaging (Kafka) and databases; ours are `order.id`, `saga.step` and `saga.compensation`.
 
+use std::collections::HashSet;
+
 use events::{Envelope, Event, topics, trace::TraceContext};
 use kernel::{Clock, Timestamp};
 use opentelemetry::{
@@ -21,6 +23,9 @@ use crate::{
 /// The events that undo a step, or that others undo theirs for.
 const COMPENSATIONS: [&str; 4] =
     ["OrderRejected", "OrderCancelled", "StockReleased", "ShipmentCancelled"];
+
+/// The type of the event that a span is about.
+pub(super) const STEP: &str = "saga.step";
 
 /// The span of a record that is being processed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,9 +88,13 @@ pub fn committed<S: Service>(
     for item in &batch.items {
         received(ctx, item, &outcome.repeated, &transaction.context, end);
     }
+    let heard: HashSet<_> = batch.items.iter().filter_map(processing).collect();
     for span in &outcome.created {
         let mut span = span.clone();
-        span.links.push(transaction.context.clone());
+        // What a record caused is below its processing, which links already.
+        if span.parent.as_ref().is_some_and(|parent| !heard.contains(&parent.span_number())) {
+            span.links.push(transaction.context.clone());
+        }
         ctx.tracer.end(span, end);
     }
     transaction.attributes.push(KeyValue::new("shop.transaction.events", count(outcome.said)));
@@ -148,6 +157,14 @@ fn concat_name(operation: &str, of: &str) -> String {
     format!("{operation} {of}")
 }
 
+/// The id of the span in which a record is processed.
+fn processing<S: Service>(item: &Item<S>) -> Option<u64> {
+    match item {
+        Item::Heard(heard, _) => Some(heard.span.as_ref()?.context.span_number()),
+        Item::Poison(..) => None,
+    }
+}
+
 /// The context that a record came with.
 fn producer<S: Service>(item: &Item<S>) -> Option<TraceContext> {
     match item {
@@ -208,16 +225,9 @@ fn spans_of<S: Service>(
     about: Vec<KeyValue>,
 ) -> (Option<Span>, Span) {
     let topic = &record.at.topic;
-    let attributes = |operation| {
+    let consumer = |operation| {
         let mut attributes = messaging(operation, topic);
         attributes.push(KeyValue::new("messaging.consumer.group.name", S::NAME));
-        attributes.push(KeyValue::new(
-            "messaging.destination.partition.id",
-            record.at.partition.to_string(),
-        ));
-        let offset = i64::try_from(record.offset).unwrap_or(i64::MAX);
-        attributes.push(KeyValue::new("messaging.kafka.offset", offset));
-        attributes.extend(about.iter().cloned());
         attributes
     };
     let receive = parent.clone().map(|parent| {
@@ -225,11 +235,19 @@ fn spans_of<S: Service>(
         let appended = Timestamp(record.timestamp_ms.saturating_mul(1000)).min(taken_up);
         let name = concat_name("receive", topic);
         let span = Span::new(name, SpanKind::Client, context, Some(parent), appended);
-        Span { attributes: attributes("receive"), ..span }
+        // What else there is to say, the span of its processing says.
+        let step = about.iter().filter(|attribute| attribute.key.as_str() == STEP).cloned();
+        Span { attributes: consumer("receive").into_iter().chain(step).collect(), ..span }
     });
     let name = concat_name("process", topic);
-    let process = Span::new(name, SpanKind::Consumer, context, parent, taken_up);
-    (receive, Span { attributes: attributes("process"), ..process })
+    let mut process = Span::new(name, SpanKind::Consumer, context, parent, taken_up);
+    process.attributes = consumer("process");
+    let partition = record.at.partition.to_string();
+    process.attributes.push(KeyValue::new("messaging.destination.partition.id", partition));
+    let offset = i64::try_from(record.offset).unwrap_or(i64::MAX);
+    process.attributes.push(KeyValue::new("messaging.kafka.offset", offset));
+    process.attributes.extend(about);
+    (receive, process)
 }
 
 /// What every messaging span says. The embedded log has Kafka's shape, and a service cannot tell
@@ -247,7 +265,7 @@ pub(super) fn messaging(operation: &'static str, topic: &str) -> Vec<KeyValue> {
 fn about(envelope: &Envelope, event: &Event) -> Vec<KeyValue> {
     let mut attributes = vec![
         KeyValue::new("messaging.message.id", envelope.id.to_string()),
-        KeyValue::new("saga.step", event.name()),
+        KeyValue::new(STEP, event.name()),
     ];
     if topics::SAGA.contains(&event.topic()) {
         attributes.push(KeyValue::new("order.id", event.key().to_owned()));

@@ -60,7 +60,7 @@ impl Observer {
         let mut span = Span::new(name, SpanKind::Client, context, Some(parent), start);
         span.attributes = batch::messaging("send", &record.topic);
         if let Some(step) = record.header("ce_type") {
-            span.attributes.push(KeyValue::new("saga.step", step.to_owned()));
+            span.attributes.push(KeyValue::new(batch::STEP, step.to_owned()));
             span.attributes.extend(batch::compensation(step));
         }
         Some(span)

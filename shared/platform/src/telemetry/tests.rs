@@ -144,7 +144,7 @@ async fn a_collector_that_says_nothing_holds_nobody_up_and_memory_is_bounded() {
 
 fn read(variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    Settings::read(&Environment::new(&[VARIABLES], variables.iter().map(owned)).unwrap())
+    Settings::read(&Environment::new(&[VARIABLES], variables.iter().map(owned)))
 }
 
 fn target_of(variables: &[(&str, &str)]) -> Option<Target> {

@@ -7,6 +7,8 @@ use testkit::Spans;
 
 use crate::suite::Suite;
 
+/// What alerts and dashboards ask for: a name, the labels it must have, and who asks.
+const ASKED: &str = include_str!("../../../../infra/prometheus/metrics.txt");
 const DOCUMENT: &str = include_str!("../../../../ARCHITECTURE.md");
 
 /// The names and types of all metrics in a scrape, counters with their `_total`.
@@ -65,6 +67,31 @@ async fn what_is_exported_is_what_the_table_says() {
         "missing {missing:?}, not in the table {unknown:?}"
     );
     assert!(text.ends_with("# EOF\n"));
+}
+
+/// The recommendation service's own are not these services'; the exporter's are there with one.
+fn is_of_others(name: &str) -> bool {
+    name.starts_with("shop_recommendation_") || name.starts_with("shop_spans_")
+}
+
+#[actix_web::test]
+async fn every_query_of_alerts_and_dashboards_finds_its_metric_and_its_labels() {
+    let text = scraped().await;
+    let samples: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let asked = ASKED.lines().filter(|line| !is_of_others(line));
+    let mut count = 0;
+    for line in asked {
+        let [name, labels, who] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let has_labels = |sample: &&&str| {
+            let labels = labels.split(',').filter(|label| *label != "-");
+            labels.into_iter().all(|label| sample.contains(&format!("{label}=\"")))
+        };
+        let of_name = |sample: &&&str| sample.starts_with(&format!("{name}{{"));
+        let found = samples.iter().filter(of_name).find(has_labels);
+        assert!(found.is_some(), "{who} asks for {name} by {labels}, which is not exported");
+        count += 1;
+    }
+    assert!(count > 20, "{count} are asked for");
 }
 
 #[actix_web::test]

@@ -1,7 +1,8 @@
 //! All services in this process behind one listener, as the `shop` binary has them. With
-//! `TEST_KAFKA` their events go through that broker, with `TEST_POSTGRES` their rows to that server.
+//! `TEST_KAFKA` their events go through that broker, with `TEST_REGISTRY` their schemas are in that
+//! registry, with `TEST_POSTGRES` their rows are on that server.
 
-use std::{net::TcpListener, path::Path, sync::Arc};
+use std::{net::TcpListener, path::Path, sync::Arc, time::Duration};
 
 use events::{Codec, topics};
 use futures::future::LocalBoxFuture;
@@ -18,12 +19,16 @@ use platform::{
     host::{self, Hosted},
 };
 use reqwest::{Client, Response};
+use schema_registry_converter::async_impl::schema_registry::SrSettings;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::TempDatabases;
 
 /// How often a product may not be orderable yet, or a trace not be there.
 pub const TRIES: usize = 5_000;
+
+/// How long they may take to be ready.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The services at work.
 pub struct Suite {
@@ -49,6 +54,11 @@ fn log(dir: &TempDir) -> Arc<dyn EventLog> {
     Arc::new(KafkaLog::connect(KafkaConfig { prefix, ..KafkaConfig::new(broker) }).unwrap())
 }
 
+fn codec() -> Codec {
+    let Some(url) = variable("TEST_REGISTRY") else { return Codec::fixed() };
+    Codec::new(SrSettings::new_builder(url).no_proxy().build().unwrap())
+}
+
 async fn services(platform: &Platform, dir: &Path) -> Vec<Arc<dyn Hosted>> {
     let order = order_service::build(Default::default(), platform).await.unwrap();
     let inventory = inventory_service::build(Default::default(), platform).await.unwrap();
@@ -68,7 +78,7 @@ impl Suite {
         let files = (tempfile::tempdir().unwrap(), TempDatabases::new());
         let platform = Platform {
             log: log(&files.0),
-            codec: Arc::new(Codec::fixed()),
+            codec: Arc::new(codec()),
             clock: Arc::new(SystemClock),
             databases: files.1.databases(),
             telemetry,
@@ -85,8 +95,15 @@ impl Suite {
         let stops = services.iter().map(|service| service.start()).collect();
         let client = Client::builder().no_proxy().build().unwrap();
         let suite = Self { url, client, log: platform.log, stops, _files: files };
+        suite.ready().await;
         suite.stock_up().await;
         suite
+    }
+
+    /// Waits until the schemas are registered.
+    async fn ready(&self) {
+        let ready = async { while self.get("/health/ready").await.status() != 200 {} };
+        tokio::time::timeout(PATIENCE, ready).await.expect("they are never ready");
     }
 
     /// Stops the services, as SIGTERM does.
