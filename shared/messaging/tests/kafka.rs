@@ -15,6 +15,7 @@ use messaging::{
 };
 
 log_suite!(kafka_suite, OnKafka);
+log_suite!(kafka_with_login_suite, WithLogin);
 
 /// A log of its own on the shared broker, by a prefix that no other test has.
 struct OnKafka {
@@ -46,6 +47,26 @@ impl Harness for OnKafka {
     /// The broker is shared, so only our side starts anew.
     async fn restart(&mut self) {
         self.log = Some(self.another());
+    }
+}
+
+/// The same through the listener with TLS and a log-in.
+struct WithLogin(OnKafka);
+
+#[async_trait]
+impl Harness for WithLogin {
+    async fn start() -> Result<Self, String> {
+        let config = on_kafka::security::with_login().ok_or("TEST_KAFKA_SASL is not set")?;
+        let log = Some(KafkaLog::connect(config.clone()).unwrap());
+        Ok(Self(OnKafka { config, log }))
+    }
+
+    fn log(&self) -> Arc<dyn EventLog> {
+        self.0.log()
+    }
+
+    async fn restart(&mut self) {
+        self.0.restart().await;
     }
 }
 

@@ -1,17 +1,16 @@
 //! People who order by HTTP, follow their orders, and ask again when they get no answer; what a
 //! running shop is tested with while it is killed.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use messaging::retry::Backoff;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use testkit::Random;
 
 /// Answers that say "later" before something is wrong.
 const MAX_TRIES: usize = 100_000;
-/// When somebody asks again who was told to come back later; people are impatient.
-const LATER: Duration = Duration::from_millis(20);
 /// The most lines of an order.
 const MAX_LINES: usize = 3;
 
@@ -180,7 +179,7 @@ impl<F: Front> Customer<F> {
 
     /// Follows an order's stream until it ends or has one of these statuses.
     async fn follow(&mut self, id: &str, enough: &[&str]) -> String {
-        let mut last = "0".to_owned();
+        let (mut last, mut backoff) = ("0".to_owned(), Backoff::default());
         loop {
             let path = format!("/api/v1/orders/{id}/stream");
             let mut stream =
@@ -188,7 +187,7 @@ impl<F: Front> Customer<F> {
             match stream.status().as_u16() {
                 200 => {}
                 408 | 429 | 503 => {
-                    tokio::time::sleep(LATER).await;
+                    backoff.wait().await;
                     continue;
                 }
                 status => panic!("{status} for {path}"),
@@ -217,6 +216,7 @@ impl<F: Front> Customer<F> {
         path: &str,
         build: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> (u16, Value) {
+        let mut backoff = Backoff::default();
         for _ in 0..MAX_TRIES {
             let response = self.send(method.clone(), path, &build).await;
             let status = response.status().as_u16();
@@ -225,7 +225,7 @@ impl<F: Front> Customer<F> {
             if ![408, 429, 503].contains(&status) {
                 return (status, serde_json::from_slice(&body).unwrap_or_default());
             }
-            tokio::time::sleep(LATER).await;
+            backoff.wait().await;
         }
         panic!("{method} {path} is never answered");
     }

@@ -22,6 +22,7 @@ use platform::{OperatorToken, host};
 use reqwest::{Client, RequestBuilder};
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
+use testkit::TempDatabases;
 use uuid::Uuid;
 
 use super::{HandClock, events as said, live::Live, log::OutOfReach};
@@ -45,13 +46,21 @@ pub struct Answer {
     pub body: Value,
 }
 
-/// A platform in memory whose log is out of reach.
+/// On the PostgreSQL server of the tests, or else in memory.
+pub fn databases() -> Databases {
+    match TempDatabases::new() {
+        server @ TempDatabases::Postgres(..) => server.databases(),
+        TempDatabases::Sqlite(_) => Databases::InMemory,
+    }
+}
+
+/// A platform whose log is out of reach.
 pub fn platform(clock: &Arc<HandClock>) -> Platform {
     Platform {
         log: Arc::new(OutOfReach),
         codec: Arc::new(Codec::fixed()),
         clock: clock.clone(),
-        databases: Databases::InMemory,
+        databases: databases(),
         telemetry: Default::default(),
     }
 }

@@ -12,7 +12,7 @@ async fn latency_of_appends() {
     let (plain, always) = (create(&log, 6).await, compacted(&[&log], 6).await);
     let unfenced = log.producer(None).await.unwrap();
     let fenced = log.producer(Some(&group())).await.unwrap();
-    for (size, rounds, pause_ms) in [(1, 300, 0), (1, 200, 25), (200, 100, 0), (200, 60, 25)] {
+    for (size, rounds, pause_ms) in [(1, 300, 1), (1, 200, 25), (200, 100, 1), (200, 60, 25)] {
         let pause = Duration::from_millis(pause_ms);
         println!("appends of {size}, {pause_ms} ms apart:");
         measure("  no identity", &*unfenced, plain, (size, rounds), pause).await;
@@ -29,13 +29,13 @@ async fn measure(
     pause: Duration,
 ) {
     let value = "x".repeat(300);
-    let mut times = Vec::new();
+    let (mut times, mut due) = (Vec::new(), tokio::time::interval(pause));
     for round in 0..rounds + 20 {
         let records = (0..size).map(|i| record(topic, &format!("{round}-{i}"), &value)).collect();
         let begun_at = Instant::now();
         producer.append(records).await.unwrap();
         times.push(begun_at.elapsed());
-        tokio::time::sleep(pause).await;
+        due.tick().await;
     }
     let mut times = times.split_off(20);
     times.sort();

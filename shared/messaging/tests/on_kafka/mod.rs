@@ -5,7 +5,7 @@ mod fencing;
 mod latency;
 mod positions;
 mod rebalance;
-mod security;
+pub mod security;
 
 use messaging::{
     kafka::KafkaLog,

@@ -39,15 +39,24 @@ fn listener(test: &str) -> Option<Listener> {
 }
 
 impl Listener {
-    fn log(&self, sasl: Sasl) -> KafkaLog {
+    fn config(&self, sasl: Sasl) -> KafkaConfig {
         let tls = Some(Tls { ca_file: Some(self.ca_file.clone()) });
-        let config = KafkaConfig {
+        KafkaConfig {
             security: Security { tls, sasl: Some(sasl) },
             prefix: self.prefix.clone(),
             ..KafkaConfig::new(&self.bootstrap_servers)
-        };
-        KafkaLog::connect(config).unwrap()
+        }
     }
+
+    fn log(&self, sasl: Sasl) -> KafkaLog {
+        KafkaLog::connect(self.config(sasl)).unwrap()
+    }
+}
+
+/// How the suite reaches the broker with TLS and SCRAM, under a prefix of its own.
+pub fn with_login() -> Option<KafkaConfig> {
+    let listener = listener("the suite with a log-in")?;
+    Some(listener.config(Sasl::ScramSha512(listener.login.clone())))
 }
 
 /// Appends and reads, alone and as a member.

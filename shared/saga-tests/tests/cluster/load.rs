@@ -60,9 +60,12 @@ impl Load {
         }
     }
 
-    /// Goes on for some time.
-    pub async fn lasts(&self, time: Duration) {
-        tokio::time::sleep(time).await;
+    /// Returns when orders were due for so many seconds.
+    pub async fn lasts(&self, seconds: usize) {
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        for _ in 0..=seconds {
+            second.tick().await;
+        }
     }
 
     /// Stops ordering and waits until every order has ended.

@@ -6,6 +6,7 @@
 
 mod fleet;
 mod load;
+mod login;
 mod polyglot;
 mod proxy;
 mod servers;
@@ -131,7 +132,7 @@ async fn replicas_hang() {
         for (service, number) in &hung {
             fleet.signal(service, *number, "STOP");
         }
-        load.lasts(Duration::from_secs(20)).await;
+        load.lasts(20).await;
         for (service, number) in &hung {
             fleet.signal(service, *number, "CONT");
         }
@@ -160,7 +161,7 @@ async fn the_network_to_the_database_is_silent() {
         }
         load.more(SOME).await;
         proxy.silence(true);
-        load.lasts(Duration::from_secs(20)).await;
+        load.lasts(20).await;
         proxy.silence(false);
         afterwards("no byte between replicas and PostgreSQL for 20 s", &fleet, load).await;
     })
@@ -172,7 +173,7 @@ async fn kafka_is_away_for_30_seconds() {
     watched(async {
         let Some((_turn, fleet, load)) = shop("Kafka stopped").await else { return };
         fleet.servers.control("stop", "kafka", &[]).await;
-        load.lasts(Duration::from_secs(30)).await;
+        load.lasts(30).await;
         fleet.servers.control("start", "kafka", &[]).await;
         afterwards("Kafka stopped for 30 s", &fleet, load).await;
     })
@@ -213,4 +214,11 @@ async fn other_peoples_clients_read_the_same_events() {
         polyglot::compare(&Fleet::start(servers, 1).await).await;
     })
     .await;
+}
+
+#[test]
+fn a_wrong_password_is_named_at_the_start() {
+    if let Some(servers) = Servers::of_environment("wrong passwords") {
+        SERVICES.into_iter().for_each(|service| login::refused(&servers, service));
+    }
 }

@@ -2,12 +2,21 @@
 
 use std::process::Command;
 
+/// A listener with TLS and SASL.
+#[derive(Clone)]
+pub struct WithLogin {
+    pub address: String,
+    pub ca_file: String,
+}
+
 /// The servers that `cargo xtask infra args --env` tells of.
 #[derive(Clone)]
 pub struct Servers {
     pub kafka: String,
     pub registry: String,
     pub postgres: String,
+    /// The listener of Kafka that wants to be logged in to, if there is one.
+    pub kafka_with_login: Option<WithLogin>,
     /// The command that stops and starts them.
     control: Vec<String>,
 }
@@ -23,7 +32,12 @@ impl Servers {
                 None
             }
         };
+        let with_login = || {
+            let address = std::env::var("TEST_KAFKA_SASL").ok()?;
+            Some(WithLogin { address, ca_file: std::env::var("TEST_KAFKA_CA").ok()? })
+        };
         Some(Self {
+            kafka_with_login: with_login(),
             kafka: variable("TEST_KAFKA")?,
             registry: variable("TEST_REGISTRY")?,
             postgres: variable("TEST_POSTGRES")?,
