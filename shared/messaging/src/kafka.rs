@@ -176,6 +176,8 @@ impl EventLog for KafkaLog {
         let mut topics = topics.to_vec();
         topics.sort_by_key(|topic| topic.name);
         topics.dedup_by_key(|topic| topic.name);
+        // An administrator does not hear why it is turned away; whoever asks for the metadata does.
+        self.ping().await?;
         let admin = Admin::new(self.config(), self.names().clone(), self.diagnostics())?;
         if let Some(admin) = &admin {
             admin.create(&topics).await?;

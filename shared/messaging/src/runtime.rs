@@ -94,7 +94,7 @@ fn registration<S: Service>(ctx: Arc<ServiceContext<S>>) -> impl Fn() -> Loop {
         on_tokio(async move {
             let mut backoff = Backoff::default();
             while let Err(error) = ctx.codec.register(S::NAME).await {
-                if backoff.failures() % 10 == 0 {
+                if backoff.failures().is_multiple_of(10) {
                     tracing::warn!(service = S::NAME, %error, "cannot register the schemas yet");
                 }
                 backoff.wait().await;

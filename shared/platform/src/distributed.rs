@@ -121,7 +121,7 @@ async fn topics_of(log: &KafkaLog) -> Result<(), LogError> {
 
 /// Says what is waited for, now and then.
 pub fn waiting(backoff: &Backoff, server: &str, error: &dyn std::fmt::Display) {
-    if backoff.failures() % 10 == 0 {
+    if backoff.failures().is_multiple_of(10) {
         tracing::warn!(server, %error, "waiting for a server");
     }
 }

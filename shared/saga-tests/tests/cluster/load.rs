@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::fleet::Replicas;
 
 /// Orders a second.
-pub const RATE: usize = 200;
+pub const RATE: u32 = 200;
 /// Products; a few of them run out.
 const PRODUCTS: usize = 100;
 
@@ -82,7 +82,7 @@ async fn place(
     stop: Arc<AtomicBool>,
     placed: Arc<AtomicUsize>,
 ) -> Vec<Outcome> {
-    let mut due = tokio::time::interval(Duration::from_secs(1) / RATE as u32);
+    let mut due = tokio::time::interval(Duration::from_secs(1) / RATE);
     let mut open = JoinSet::new();
     for number in 0.. {
         due.tick().await;
