@@ -2,35 +2,62 @@
 //! way of the database on the other replicas.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, watch};
 
-/// How many changes a slow watcher may fall behind before it re-reads everything.
-const WATCH_CAPACITY: usize = 1024;
 /// How many changed aggregates the other replicas are told by name.
 const NAMED_LIMIT: usize = 500;
 
 /// The signals of one database. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Signals {
     /// Rows were added to the outbox.
     pub outbox: Arc<Notify>,
     /// Deadlines were set or the clock was moved.
     pub deadlines: Arc<Notify>,
-    changes: broadcast::Sender<Changed>,
+    watched: Arc<Watched>,
     away: Option<Arc<Away>>,
 }
 
-/// What may look different now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Changed {
-    /// The aggregate with this id.
-    One(String),
-    /// Any: news were lost.
-    Any,
+/// The aggregates that somebody watches: a change wakes who watches it, and nobody else.
+#[derive(Default)]
+struct Watched(Mutex<HashMap<String, watch::Sender<()>>>);
+
+impl Watched {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, watch::Sender<()>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Watches one aggregate.
+pub struct Watcher {
+    id: String,
+    /// `None` only while it is being dropped.
+    changes: Option<watch::Receiver<()>>,
+    watched: Arc<Watched>,
+}
+
+impl Watcher {
+    /// Waits until the aggregate has changed, or may have, since it was asked last.
+    pub async fn changed(&mut self) {
+        if let Some(changes) = &mut self.changes {
+            // The sender stays as long as somebody watches.
+            changes.changed().await.ok();
+        }
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let mut all = self.watched.all();
+        drop(self.changes.take());
+        if all.get(&self.id).is_some_and(|changes| changes.receiver_count() == 0) {
+            all.remove(&self.id);
+        }
+    }
 }
 
 /// What commits did, to be told to others.
@@ -107,17 +134,6 @@ impl Away {
     }
 }
 
-impl Default for Signals {
-    fn default() -> Self {
-        Self {
-            outbox: Arc::default(),
-            deadlines: Arc::default(),
-            changes: broadcast::Sender::new(WATCH_CAPACITY),
-            away: None,
-        }
-    }
-}
-
 impl Signals {
     /// Signals that other replicas are told of as well, by whoever empties the second value.
     pub fn shared() -> (Self, Arc<Away>) {
@@ -125,9 +141,12 @@ impl Signals {
         (Self { away: Some(away.clone()), ..Self::default() }, away)
     }
 
-    /// Watches for changed aggregates. A receiver that lagged has to re-read what it watches.
-    pub fn watch(&self) -> broadcast::Receiver<Changed> {
-        self.changes.subscribe()
+    /// Watches an aggregate from now on.
+    pub fn watch(&self, id: String) -> Watcher {
+        let mut all = self.watched.all();
+        let changes = all.entry(id.clone()).or_insert_with(|| watch::Sender::new(())).subscribe();
+        drop(all);
+        Watcher { id, changes: Some(changes), watched: self.watched.clone() }
     }
 
     /// Tells everybody what was committed here.
@@ -149,22 +168,20 @@ impl Signals {
         if news.deadlines {
             self.deadlines.notify_one();
         }
-        if self.changes.receiver_count() == 0 {
-            return;
-        }
-        let changed = match news.changed {
-            Some(ids) => ids.into_iter().map(Changed::One).collect(),
-            None => vec![Changed::Any],
-        };
-        for one in changed {
-            // The last watcher may have gone meanwhile: then nobody waits.
-            drop(self.changes.send(one));
+        let watched = self.watched.all();
+        match news.changed {
+            Some(ids) => {
+                ids.iter().filter_map(|id| watched.get(id)).for_each(|one| one.send_replace(()));
+            }
+            None => watched.values().for_each(|one| one.send_replace(())),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
 
     fn news(ids: std::ops::Range<usize>) -> News {
@@ -183,17 +200,33 @@ mod tests {
     #[tokio::test]
     async fn too_many_to_name_are_any() {
         let (signals, away) = Signals::shared();
-        let mut watcher = signals.watch();
         signals.committed(news(0..NAMED_LIMIT));
         signals.committed(news(NAMED_LIMIT..NAMED_LIMIT + 1));
         assert_eq!(away.take().await.changed, None);
-        assert_eq!(watcher.recv().await.unwrap(), Changed::One("0".into()), "here all are named");
+    }
+
+    #[tokio::test]
+    async fn a_change_wakes_who_watches_it_and_nobody_else() {
+        let signals = Signals::default();
+        let [mut one, mut same, mut other] = ["1", "1", "2"].map(|id| signals.watch(id.to_owned()));
+        signals.committed(news(1..2));
+        one.changed().await;
+        same.changed().await;
+        assert!(other.changed().now_or_never().is_none());
+        assert!(one.changed().now_or_never().is_none(), "once");
         signals.heard(News::anything());
-        let mut last = watcher.recv().await.unwrap();
-        while let Ok(next) = watcher.try_recv() {
-            last = next;
-        }
-        assert_eq!(last, Changed::Any);
+        one.changed().await;
+        other.changed().await;
+    }
+
+    #[tokio::test]
+    async fn who_is_gone_is_forgotten() {
+        let signals = Signals::default();
+        let [one, same] = ["1", "1"].map(|id| signals.watch(id.to_owned()));
+        drop(one);
+        assert_eq!(signals.watched.all().len(), 1);
+        drop(same);
+        assert!(signals.watched.all().is_empty());
     }
 
     #[tokio::test]

@@ -8,10 +8,10 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use kernel::OrderId;
-use messaging::{app::App, signal::Changed};
+use messaging::{app::App, signal::Watcher};
 use platform::{Problem, Segment, openapi::Problems};
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     app::OrderService,
@@ -57,7 +57,7 @@ pub async fn follow(
     let permit = permit.map_err(|_| Problem::unavailable("too many streams are open", 5))?;
     let last = last_event_id(&request)?;
     // Watch before reading: a change in between is seen twice rather than never.
-    let changes = orders.ctx.database.signals.watch();
+    let changes = orders.ctx.database.signals.watch(id.to_string());
     let found = store::find(orders.ctx.database.reader(), id).await;
     let order = found.map_err(|error| platform::answer::unreadable(&error))?;
     let order = order.ok_or_else(|| Problem::not_found(format!("there is no order {id}")))?;
@@ -95,7 +95,7 @@ struct Follower {
     id: OrderId,
     /// The version that was sent last.
     last: i64,
-    changes: broadcast::Receiver<Changed>,
+    changes: Watcher,
     queue: VecDeque<Bytes>,
     over: bool,
     _permit: OwnedSemaphorePermit,
@@ -110,24 +110,13 @@ impl Follower {
             if self.has_ended() {
                 return None;
             }
-            match tokio::time::timeout(HEARTBEAT, self.changed()).await {
+            match tokio::time::timeout(HEARTBEAT, self.changes.changed()).await {
                 Ok(()) => self.read_again().await,
                 Err(_) => {
                     // On another replica's change nobody here may have called: look as well.
                     self.read_again().await;
                     self.queue.push_back(Bytes::from_static(b": still here\n\n"));
                 }
-            }
-        }
-    }
-
-    /// Waits until this order has changed, or may have.
-    async fn changed(&mut self) {
-        loop {
-            match self.changes.recv().await {
-                Ok(Changed::One(id)) if id != self.id.to_string() => {}
-                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
-                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
             }
         }
     }

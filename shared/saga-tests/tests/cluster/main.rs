@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::Mutex;
 
 use crate::{
     fleet::{Fleet, SERVICES},
@@ -36,16 +36,16 @@ const GIVE_UP: Duration = Duration::from_secs(300);
 static TURN: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
 
 /// Starts a shop with two replicas of each service, or says that the test was skipped.
-async fn shop(test: &str) -> Option<(MutexGuard<'static, ()>, Fleet, Load)> {
+async fn shop(test: &str) -> Option<(Fleet, Load)> {
     let servers = Servers::of_environment(test)?;
-    let turn = TURN.lock().await;
     let fleet = Fleet::start(servers, 2).await;
     let load = Load::begin(fleet.front()).await;
     load.more(SOME).await;
-    Some((turn, fleet, load))
+    Some((fleet, load))
 }
 
 async fn watched(test: impl Future<Output = ()>) {
+    let _turn = TURN.lock().await;
     tokio::time::timeout(GIVE_UP, test).await.expect("the shop gets over it");
 }
 
@@ -59,7 +59,7 @@ async fn afterwards(fault: &str, fleet: &Fleet, load: Load) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_two_replicas_of_each_service_is_killed() {
     watched(async {
-        let Some((_turn, mut fleet, load)) = shop("kill -9 of replicas").await else { return };
+        let Some((mut fleet, load)) = shop("kill -9 of replicas").await else { return };
         for service in SERVICES {
             fleet.kill(service, 0);
             load.more(SOME).await;
@@ -75,7 +75,7 @@ async fn one_of_two_replicas_of_each_service_is_killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_replicas_that_relay_are_killed() {
     watched(async {
-        let Some((_turn, mut fleet, load)) = shop("kill -9 of the relays").await else { return };
+        let Some((mut fleet, load)) = shop("kill -9 of the relays").await else { return };
         for service in SERVICES {
             let relay = fleet.relay_of(service);
             fleet.kill(service, relay);
@@ -93,7 +93,7 @@ async fn the_replicas_that_relay_are_killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_replicas_are_killed() {
     watched(async {
-        let Some((_turn, mut fleet, load)) = shop("kill -9 of everything").await else { return };
+        let Some((mut fleet, load)) = shop("kill -9 of everything").await else { return };
         let all = fleet.replicas();
         // One service after the other is gone altogether for a moment, but somebody must be there
         // to take orders.
@@ -109,7 +109,7 @@ async fn all_replicas_are_killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_come_and_go_in_mid_batch() {
     watched(async {
-        let Some((_turn, mut fleet, load)) = shop("rebalancing").await else { return };
+        let Some((mut fleet, load)) = shop("rebalancing").await else { return };
         for service in SERVICES {
             fleet.spawn(service, 2);
             load.more(SOME / 4).await;
@@ -126,7 +126,7 @@ async fn replicas_come_and_go_in_mid_batch() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_hang() {
     watched(async {
-        let Some((_turn, fleet, load)) = shop("SIGSTOP").await else { return };
+        let Some((fleet, load)) = shop("SIGSTOP").await else { return };
         let hung: Vec<_> =
             SERVICES.into_iter().map(|service| (service, fleet.relay_of(service))).collect();
         for (service, number) in &hung {
@@ -144,7 +144,7 @@ async fn replicas_hang() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_network_to_the_database_is_silent() {
     watched(async {
-        let Some((_turn, mut fleet, load)) = shop("a silent network").await else { return };
+        let Some((mut fleet, load)) = shop("a silent network").await else { return };
         let server = fleet.servers.postgres.clone();
         let (login, address) = server.rsplit_once('@').unwrap();
         let proxy = Proxy::start(address.to_owned()).await;
@@ -171,7 +171,7 @@ async fn the_network_to_the_database_is_silent() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kafka_is_away_for_30_seconds() {
     watched(async {
-        let Some((_turn, fleet, load)) = shop("Kafka stopped").await else { return };
+        let Some((fleet, load)) = shop("Kafka stopped").await else { return };
         fleet.servers.control("stop", "kafka", &[]).await;
         load.lasts(30).await;
         fleet.servers.control("start", "kafka", &[]).await;
@@ -183,7 +183,7 @@ async fn kafka_is_away_for_30_seconds() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgresql_restarts() {
     watched(async {
-        let Some((_turn, fleet, load)) = shop("PostgreSQL restarted").await else { return };
+        let Some((fleet, load)) = shop("PostgreSQL restarted").await else { return };
         fleet.servers.control("restart", "postgres", &[]).await;
         afterwards("PostgreSQL restarted", &fleet, load).await;
     })
@@ -193,7 +193,7 @@ async fn postgresql_restarts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_registry_is_away_while_a_replica_starts() {
     watched(async {
-        let Some((_turn, mut fleet, load)) = shop("registry stopped").await else { return };
+        let Some((mut fleet, load)) = shop("registry stopped").await else { return };
         fleet.servers.control("stop", "registry", &[]).await;
         for service in SERVICES {
             fleet.spawn(service, 2);
@@ -210,7 +210,6 @@ async fn the_registry_is_away_while_a_replica_starts() {
 async fn other_peoples_clients_read_the_same_events() {
     watched(async {
         let Some(servers) = Servers::of_environment("kcat and confluent-kafka") else { return };
-        let _turn = TURN.lock().await;
         polyglot::compare(&Fleet::start(servers, 1).await).await;
     })
     .await;
