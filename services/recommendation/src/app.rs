@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fs::{File, TryLockError},
     io,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -21,6 +20,7 @@ use messaging::{
     telemetry::Tracer,
 };
 use platform::{Check, host::Hosted};
+use process_lock::ProcessLock;
 use tokio::sync::watch;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -64,7 +64,7 @@ pub struct Recommendation(Arc<Core>);
 
 struct Core {
     /// No other process uses the directory; let go before anything else.
-    _lock: File,
+    _lock: ProcessLock,
     log: Arc<dyn EventLog>,
     codec: Arc<Codec>,
     clock: Arc<dyn Clock>,
@@ -108,14 +108,10 @@ pub fn build(config: Config, platform: &Platform) -> Result<Recommendation, Buil
     })))
 }
 
-fn lock(dir: &Path) -> Result<File, BuildError> {
-    let unusable = |error| BuildError::Directory(dir.to_owned(), error);
-    let lock = File::create(dir.join("lock")).map_err(unusable)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(BuildError::InUse(dir.to_owned())),
-        Err(TryLockError::Error(error)) => Err(unusable(error)),
-    }
+fn lock(dir: &Path) -> Result<ProcessLock, BuildError> {
+    ProcessLock::acquire(&dir.join("lock"))
+        .map_err(|error| BuildError::Directory(dir.to_owned(), error))?
+        .ok_or_else(|| BuildError::InUse(dir.to_owned()))
 }
 
 impl Recommendation {

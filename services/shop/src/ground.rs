@@ -1,6 +1,6 @@
 //! What the shop stands on: everything in this process, or real servers.
 
-use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use actix_web::web;
 use anyhow::Result;
@@ -18,6 +18,7 @@ use platform::{
     host,
     shutdown::Stopping,
 };
+use process_lock::ProcessLock;
 use schema_registry::Registry;
 use schema_registry_converter::async_impl::schema_registry::SrSettings;
 
@@ -35,7 +36,7 @@ pub struct Ground {
 struct Own {
     log: EmbeddedLog,
     registry: Registry,
-    _lock: File,
+    _lock: ProcessLock,
 }
 
 impl Ground {

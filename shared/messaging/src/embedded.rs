@@ -24,7 +24,7 @@ mod writer;
 mod tests;
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     path::Path,
     sync::{Arc, Mutex, PoisonError, Weak, mpsc},
     thread,
@@ -34,6 +34,7 @@ use std::{
 use async_trait::async_trait;
 use events::topics::Topic;
 use kernel::Clock;
+use process_lock::ProcessLock;
 
 use self::{
     commit::{Committer, Shared, Work},
@@ -107,7 +108,7 @@ impl EmbeddedLog {
         store: Box<dyn Store>,
         reader: Arc<dyn Reader>,
         catalog: Catalog,
-        lock: Option<File>,
+        lock: Option<ProcessLock>,
         settings: Settings,
     ) -> Result<Self, LogError> {
         let no_thread = |error| LogError::Unavailable(format!("no thread for it: {error}"));
@@ -159,18 +160,13 @@ impl EmbeddedLog {
 }
 
 /// Makes the directory and takes the lock that keeps other processes out.
-fn prepare(dir: &Path) -> Result<Option<File>, LogError> {
+fn prepare(dir: &Path) -> Result<Option<ProcessLock>, LogError> {
     let storage = |error| LogError::Storage(format!("{}: {error}", dir.display()));
     fs::create_dir_all(dir).map_err(storage)?;
-    let lock = File::create(dir.join("log.lock")).map_err(storage)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let message = format!("{}: another process has it open", dir.display());
-            return Err(LogError::Unavailable(message));
-        }
-        Err(TryLockError::Error(error)) => return Err(storage(error)),
-    }
+    let Some(lock) = ProcessLock::acquire(&dir.join("log.lock")).map_err(storage)? else {
+        let message = format!("{}: another process has it open", dir.display());
+        return Err(LogError::Unavailable(message));
+    };
     // The directory's own entry must be on disk before anything in it is acknowledged.
     if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         File::open(parent).and_then(|parent| parent.sync_all()).map_err(storage)?;

@@ -2,10 +2,10 @@
 //!
 //! The state is saved after every change of a pid, so that whatever interrupts a command, the next one knows what runs.
 
-use std::fs::File;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use process_lock::ProcessLock;
 
 use super::install::remove;
 use super::ports::{PortFlags, ensure_free};
@@ -28,7 +28,7 @@ pub struct Fleet {
     /// What is recorded of them.
     pub state: State,
     /// Held until the command ends.
-    _lock: File,
+    _lock: ProcessLock,
 }
 
 impl Fleet {

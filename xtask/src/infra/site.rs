@@ -1,10 +1,11 @@
 //! Where things are: the data folder of one set of servers, and the programs that all sets share.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use process_lock::ProcessLock;
 
 use super::server::ServerName;
 
@@ -75,20 +76,16 @@ impl Site {
     }
 
     /// Creates the data folder and keeps others from changing this set as long as the file is held.
-    pub fn lock(&mut self) -> Result<File> {
+    pub fn lock(&mut self) -> Result<ProcessLock> {
         fs::create_dir_all(&self.data)
             .with_context(|| format!("cannot create {}", self.data.display()))?;
         self.data = self.data.canonicalize()?;
         let path = self.data.join("lock");
-        let file =
-            File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => {
-                bail!("another `cargo xtask infra` is at work in {}", self.data.display())
-            }
-            Err(TryLockError::Error(error)) => Err(error.into()),
-        }
+        ProcessLock::acquire(&path)
+            .with_context(|| format!("cannot lock {}", path.display()))?
+            .with_context(|| {
+                format!("another `cargo xtask infra` is at work in {}", self.data.display())
+            })
     }
 }
 
