@@ -47,14 +47,17 @@ pub const STOCK_LEVELS: Topic = topic("shop.stock-levels", 3, Cleanup::Compact);
 /// Keyed by order id.
 pub const SHIPPING: Topic = topic("shop.shipping", 6, WEEK);
 
+/// Keyed by customer id: who was told what.
+pub const NOTIFICATIONS: Topic = topic("shop.notifications", 3, WEEK);
+
 /// The topics whose events belong to the saga of one order and are keyed by its id.
 pub const SAGA: &[&Topic] = &[&ORDERS, &INVENTORY, &SHIPPING];
 
 /// All topics that carry events.
-pub const ALL: &[&Topic] = &[&PRODUCTS, &ORDERS, &INVENTORY, &STOCK_LEVELS, &SHIPPING];
+pub const ALL: &[&Topic] = &[&PRODUCTS, &ORDERS, &INVENTORY, &STOCK_LEVELS, &SHIPPING, &NOTIFICATIONS];
 
 /// The services that keep dead letters.
-pub const SERVICES: &[&str] = &["order", "inventory", "shipping"];
+pub const SERVICES: &[&str] = &["order", "inventory", "shipping", "notification"];
 
 /// Where `service` keeps what it could not process, keyed as the original.
 pub fn dead_letters(service: &str) -> Option<&'static Topic> {
@@ -70,4 +73,5 @@ pub const DEAD_LETTERS: &[Topic] = &[
     topic("shop.order.dead-letters", 1, QUARTER),
     topic("shop.inventory.dead-letters", 1, QUARTER),
     topic("shop.shipping.dead-letters", 1, QUARTER),
+    topic("shop.notification.dead-letters", 1, QUARTER),
 ];

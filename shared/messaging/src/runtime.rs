@@ -18,7 +18,7 @@ use crate::{
     log::EventLog,
     relay::Relay,
     retry::Backoff,
-    service::{Context as ServiceContext, Service},
+    service::{Context as ServiceContext, Errand, Service},
 };
 
 /// How often old rows are looked for.
@@ -53,7 +53,7 @@ impl<S: Service> Running<S> {
         let (close, closed) = watch::channel(false);
         let write = |_| executor::write(ctx.clone(), queue.clone(), closed.clone());
         let writers = (0..ctx.database.writers()).map(write).map(tokio::spawn).collect();
-        let actors = vec![
+        let mut actors = vec![
             Role::supervise("register", &stopped, registration(ctx.clone())),
             Role::supervise("relay", &stopped, relay(ctx.clone(), log.clone(), executor.clone())),
             Role::supervise(
@@ -63,6 +63,10 @@ impl<S: Service> Running<S> {
             ),
             Role::supervise("housekeeping", &stopped, housekeeping(ctx.clone())),
         ];
+        let errands = S::errands(ctx, &executor).into_iter();
+        actors.extend(errands.map(|Errand { name, begin }| {
+            Role::supervise(name, &stopped, move || on_tokio(begin()))
+        }));
         let reader =
             reader(ctx.clone(), log.clone(), executor.clone(), gate.clone(), stopped.clone());
         let reader = Role::supervise("consumer", &stopped, reader);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use events::{Codec, Envelope, Event, topics::Topic, trace::TraceContext};
+use futures::future::BoxFuture;
 use kernel::{Clock, Decider, Timestamp};
 use sea_orm::DatabaseTransaction;
 use serde::{Serialize, de::DeserializeOwned};
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     database::{Database, StoreError},
+    executor::Executor,
     record::Record,
 };
 
@@ -83,6 +85,20 @@ pub trait Service: Sized + Send + Sync + 'static {
     ) -> Result<(), StoreError> {
         Ok(())
     }
+
+    /// What else runs while the service does, such as a sender of what its transactions have put
+    /// down. It is stopped where it is; what it does to aggregates goes through the executor.
+    fn errands(_ctx: &Arc<Context<Self>>, _executor: &Executor<Self>) -> Vec<Errand> {
+        Vec::new()
+    }
+}
+
+/// A loop of a service's own, beside those that every service has.
+pub struct Errand {
+    /// What it is called in the log.
+    pub name: &'static str,
+    /// Begins it: at the start, and whenever it has ended or panicked while the service runs.
+    pub begin: Box<dyn Fn() -> BoxFuture<'static, ()>>,
 }
 
 /// The aggregates that one transaction works on: loaded together, saved together.
