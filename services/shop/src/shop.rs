@@ -65,6 +65,7 @@ async fn services(args: &Serve, platform: &Platform) -> Result<Vec<Arc<dyn Hoste
         ..Default::default()
     };
     let inventory = inventory_service::Config::default();
+    let notification = args.notification()?;
     let mut all = vec![
         host::host(order_service::build(order, platform).await?, order_service::http::routes),
         host::host(
@@ -74,6 +75,10 @@ async fn services(args: &Serve, platform: &Platform) -> Result<Vec<Arc<dyn Hoste
         host::host(
             shipping_service::build(shipping, platform).await?,
             shipping_service::http::routes,
+        ),
+        host::host(
+            notification_service::build(notification, platform).await?,
+            notification_service::http::routes,
         ),
     ];
     all.retain(|service| args.services.iter().any(|name| name == service.name()));

@@ -63,7 +63,7 @@ impl<S: Service> Running<S> {
             ),
             Role::supervise("housekeeping", &stopped, housekeeping(ctx.clone())),
         ];
-        let errands = S::errands(ctx, &executor).into_iter();
+        let errands = S::errands(ctx, &executor, log).into_iter();
         actors.extend(errands.map(|Errand { name, begin }| {
             Role::supervise(name, &stopped, move || on_tokio(begin()))
         }));

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::{
     database::{Database, StoreError},
     executor::Executor,
+    log::EventLog,
     record::Record,
 };
 
@@ -88,7 +89,11 @@ pub trait Service: Sized + Send + Sync + 'static {
 
     /// What else runs while the service does, such as a sender of what its transactions have put
     /// down. It is stopped where it is; what it does to aggregates goes through the executor.
-    fn errands(_ctx: &Arc<Context<Self>>, _executor: &Executor<Self>) -> Vec<Errand> {
+    fn errands(
+        _ctx: &Arc<Context<Self>>,
+        _executor: &Executor<Self>,
+        _log: &Arc<dyn EventLog>,
+    ) -> Vec<Errand> {
         Vec::new()
     }
 }
