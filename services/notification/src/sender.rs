@@ -36,8 +36,8 @@ const CLAIM_LIMIT: u64 = 32;
 const ATTEMPTS_AT_ONCE: usize = 8;
 /// Receivers that are served at once.
 const LANES_LIMIT: usize = 128;
-/// The longest that an attempt and its record may take; with less left of the lease, it is left
-/// to whoever claims it next.
+/// The longest that an attempt and its record may take; with less left of the lease (or, of a short
+/// one, half), it is left to whoever claims it next.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(20);
 /// The longest sleep; a clock that was set is noticed by then.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
@@ -172,7 +172,8 @@ impl Sender {
             Ok(read) => read,
             Err(error) => return tracing::error!(%error, "a notification cannot be read"),
         };
-        if self.ctx.clock.now().plus(ATTEMPT_LIMIT) > until {
+        let needed = ATTEMPT_LIMIT.min(self.ctx.service.config.lease / 2);
+        if self.ctx.clock.now().plus(needed) > until {
             return;
         }
         let trace = last.map(|last| last.trace);

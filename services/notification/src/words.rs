@@ -84,6 +84,7 @@ impl Words {
             language, paragraphs, lines,
             subject => &subject,
             body => &body,
+            order => notification.order_id.map(|id| id.to_string()).unwrap_or_default(),
             name => name.map(shown).unwrap_or_default(),
             total => total.unwrap_or_default(),
         };
