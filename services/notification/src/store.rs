@@ -159,7 +159,7 @@ impl Store for Desk {
         files.extend(self.staff.changed()?);
         files.extend(self.letters.changed()?);
         files.extend(self.endpoints.changed()?);
-        file::save(tx, files).await?;
+        file::save(tx, &files).await?;
         let changed = self.notifications.values().filter(|row| row.is_changed);
         let rows = changed.map(|row| row::of(&row.notification, row.base_version, row.last.as_ref()));
         for rows in rows.collect::<Result<Vec<_>, _>>()?.chunks(ROWS_PER_STATEMENT) {

@@ -181,13 +181,19 @@ pub async fn load(
     Ok(Entity::find().filter(any).all(tx).await?)
 }
 
+/// Rows in one statement: 8 parameters each, and SQLite takes 32,766.
+const ROWS_PER_STATEMENT: usize = 4_000;
+
 /// Inserts and updates in one statement; a row that another transaction changed first is left
 /// alone and missed in the count.
-pub async fn save(tx: &DatabaseTransaction, rows: Vec<Model>) -> Result<(), StoreError> {
-    let count = rows.len() as u64;
-    if count == 0 {
-        return Ok(());
+pub async fn save(tx: &DatabaseTransaction, rows: &[Model]) -> Result<(), StoreError> {
+    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+        save_rows(tx, rows).await?;
     }
+    Ok(())
+}
+
+async fn save_rows(tx: &DatabaseTransaction, rows: &[Model]) -> Result<(), StoreError> {
     let unchanged = Expr::col((Entity, Column::Version))
         .eq(Expr::col((Alias::new("excluded"), Column::BaseVersion)));
     let others = Column::iter().filter(|column| !matches!(column, Column::Kind | Column::Id));
@@ -195,8 +201,8 @@ pub async fn save(tx: &DatabaseTransaction, rows: Vec<Model>) -> Result<(), Stor
         .update_columns(others)
         .action_and_where(unchanged)
         .to_owned();
-    let new = rows.into_iter().map(|row| row.into_active_model().reset_all());
+    let new = rows.iter().map(|row| row.clone().into_active_model().reset_all());
     let insert = Entity::insert_many(new).on_conflict(replace).into_query();
     let saved = tx.execute(&insert).await?.rows_affected();
-    if saved == count { Ok(()) } else { Err(StoreError::Conflict("files")) }
+    if saved == rows.len() as u64 { Ok(()) } else { Err(StoreError::Conflict("files")) }
 }

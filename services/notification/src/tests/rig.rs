@@ -26,6 +26,8 @@ use crate::{Config, Notifications, build, channels::mail::Smtp, http};
 /// How long anything may take that a test waits for.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 pub struct Rig {
     pub app: App<Notifications>,
     pub clock: Arc<VirtualClock>,
@@ -202,7 +204,8 @@ impl Rig {
                 if is_so(&last) {
                     return;
                 }
-                changes.recv().await.ok();
+                // Another replica's commits are not told here on SQLite: then look again.
+                tokio::time::timeout(LOOK_AGAIN, changes.recv()).await.ok();
             }
         };
         let waited = tokio::time::timeout(PATIENCE, wait).await;
