@@ -11,8 +11,9 @@ use messaging::{
     execute::{Batch, execute},
     log::{Consumer, EventLog, LogEvent},
     pipeline,
-    record::{NewRecord, Record, TopicPartition},
+    record::{Record, TopicPartition},
     runtime::Running,
+    service::Context,
     signal::News,
 };
 use platform::{OperatorToken, fallback, openapi, trace};
@@ -128,6 +129,30 @@ fn serve(app: &App<Notifications>, token: Option<&'static str>) -> String {
     url
 }
 
+/// A record that holds `event`.
+pub fn record(ctx: &Context<Notifications>, event: impl Into<Event>) -> Arc<Record> {
+    let event = event.into();
+    let id = ctx.clock.new_id();
+    let envelope = Envelope {
+        id,
+        service: event.contract().owner.to_owned(),
+        kind: event.name().to_owned(),
+        time: ctx.clock.now(),
+        subject: event.key().to_owned(),
+        correlation_id: event.key().to_owned(),
+        causation_id: None,
+        trace: Some(TraceContext::root(id)),
+    };
+    Arc::new(Record {
+        at: TopicPartition::new(event.topic().name.to_owned(), 0),
+        offset: 0,
+        timestamp_ms: 0,
+        key: Some(event.key().to_owned().into()),
+        value: Some(ctx.codec.encode(&event).unwrap()),
+        headers: envelope.to_headers(),
+    })
+}
+
 impl Rig {
     pub async fn stop(self) {
         for running in self.running {
@@ -165,26 +190,7 @@ impl Rig {
 
     /// A record that holds `event`.
     pub fn record(&self, event: impl Into<Event>) -> Arc<Record> {
-        let event = event.into();
-        let id = self.clock.new_id();
-        let envelope = Envelope {
-            id,
-            service: event.contract().owner.to_owned(),
-            kind: event.name().to_owned(),
-            time: self.clock.now(),
-            subject: event.key().to_owned(),
-            correlation_id: event.key().to_owned(),
-            causation_id: None,
-            trace: Some(TraceContext::root(id)),
-        };
-        Arc::new(Record {
-            at: TopicPartition::new(event.topic().name.to_owned(), 0),
-            offset: 0,
-            timestamp_ms: 0,
-            key: Some(event.key().to_owned().into()),
-            value: Some(self.app.ctx.codec.encode(&event).unwrap()),
-            headers: envelope.to_headers(),
-        })
+        record(&self.app.ctx, event)
     }
 
     /// Lets time pass, and whoever waits for it look.

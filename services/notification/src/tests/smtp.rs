@@ -1,7 +1,10 @@
 //! A small mail server that can fail in all the ways that one can. What mails look like to a real
 //! one, `python` finds out.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
@@ -60,15 +63,14 @@ impl Smtp {
 
     /// What has come so far, once there are `count`.
     pub async fn mails(&self, count: usize) -> Vec<String> {
-        let mut mails = self.mails.subscribe();
-        let wait = mails.wait_for(|mails| mails.len() >= count);
-        let came = tokio::time::timeout(super::rig::PATIENCE, wait).await;
-        came.expect("mail in time").unwrap().clone()
+        self.mails_within(count, super::rig::PATIENCE).await
     }
 
-    /// How many have come so far.
-    pub fn count(&self) -> watch::Receiver<Vec<String>> {
-        self.mails.subscribe()
+    pub async fn mails_within(&self, count: usize, limit: Duration) -> Vec<String> {
+        let mut mails = self.mails.subscribe();
+        let wait = mails.wait_for(|mails| mails.len() >= count);
+        let came = tokio::time::timeout(limit, wait).await;
+        came.expect("mail in time").unwrap().clone()
     }
 }
 
