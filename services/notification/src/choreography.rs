@@ -16,8 +16,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::domain::{
-    Action, Command, Event, Fact, Line, Notification, Order, Policy, Progress, Shortage,
-    StockLevel,
+    Action, Command, Event, Fact, Line, Notification, Order, Policy, Progress, Shortage, StockLevel,
 };
 
 /// The longest text that is kept of what others wrote, in characters; the shop's own limit.

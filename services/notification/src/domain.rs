@@ -23,16 +23,16 @@ mod telling;
 use kernel::{Decider, OrderId, Timestamp};
 use uuid::Uuid;
 
+use self::telling::News;
 pub use self::{
     desk::{
-        About, Action, Attempt, Command, DeadLetter, Event, Letters, MAX_ENDPOINTS, Outcome, Policy, Refusal,
-        State, Stock, StockLevel,
+        About, Action, Attempt, Command, DeadLetter, Event, Letters, MAX_ENDPOINTS, Outcome,
+        Policy, Refusal, State, Stock, StockLevel,
     },
     notification::{Audience, Bill, Channel, Content, Kind, MAIL, Notification, Progress, Status},
     order::{Fact, Line, Order, OrderFile, Shortage},
     recipient::{Budget, Endpoint, Preferences, Rate, Recipient, Secret},
 };
-use self::telling::News;
 
 /// The rules.
 #[derive(Clone, Copy, Debug)]
@@ -180,12 +180,7 @@ fn hear_letter(state: &State, policy: &Policy, now: Timestamp, letter: DeadLette
     events
 }
 
-fn report_waiting(
-    state: &State,
-    policy: &Policy,
-    now: Timestamp,
-    order_id: OrderId,
-) -> Vec<Event> {
+fn report_waiting(state: &State, policy: &Policy, now: Timestamp, order_id: OrderId) -> Vec<Event> {
     let file = &state.order;
     let (Some(order), Some(_)) = (&file.order, file.report_at().filter(|at| *at <= now)) else {
         return Vec::new();
@@ -348,8 +343,7 @@ fn test_endpoint(
         return Err(Refusal::Disabled);
     }
     let subject = id.to_string();
-    let news =
-        News { policy, now, event_id, subject, order_id: None, customer_id: String::new() };
+    let news = News { policy, now, event_id, subject, order_id: None, customer_id: String::new() };
     Ok(vec![Event::Created(Box::new(news.webhook(endpoint, Content::Test)))])
 }
 

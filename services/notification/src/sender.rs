@@ -106,7 +106,8 @@ impl Sender {
     /// Starts a lane for each receiver that has none and for whom something is due.
     async fn fill(&self, lanes: &mut Lanes) -> Result<(), DbErr> {
         for receiver in self.due().await? {
-            if lanes.receivers.len() < LANES_LIMIT && !lanes.receivers.values().any(|r| *r == receiver)
+            if lanes.receivers.len() < LANES_LIMIT
+                && !lanes.receivers.values().any(|r| *r == receiver)
             {
                 let task = lanes.tasks.spawn(self.clone().lane(receiver.clone()));
                 lanes.receivers.insert(task.id(), receiver);

@@ -1,10 +1,10 @@
 //! Notifications and files in the database: loaded and saved sets at a time.
 
-pub mod claim;
-pub mod file;
+pub(crate) mod claim;
+pub(crate) mod file;
 pub mod migration;
 pub mod query;
-pub mod row;
+pub(crate) mod row;
 
 use std::collections::BTreeMap;
 
@@ -75,7 +75,8 @@ impl Store for Desk {
             ..Self::default()
         };
         // Whose order it is, most events leave to the order's file.
-        let known = desk.orders.all().filter_map(|file| Some(file.order.as_ref()?.customer_id.clone()));
+        let known =
+            desk.orders.all().filter_map(|file| Some(file.order.as_ref()?.customer_id.clone()));
         let customers: Vec<_> = known.chain(wanted.customers).collect();
         let rows = file::load(tx, &[(Recipient::KIND, customers)].into(), false).await?;
         desk.customers = Files::read(&rows)?;
@@ -161,7 +162,8 @@ impl Store for Desk {
         files.extend(self.endpoints.changed()?);
         file::save(tx, &files).await?;
         let changed = self.notifications.values().filter(|row| row.is_changed);
-        let rows = changed.map(|row| row::of(&row.notification, row.base_version, row.last.as_ref()));
+        let rows =
+            changed.map(|row| row::of(&row.notification, row.base_version, row.last.as_ref()));
         for rows in rows.collect::<Result<Vec<_>, _>>()?.chunks(ROWS_PER_STATEMENT) {
             save_rows(tx, rows).await?;
         }
@@ -284,8 +286,7 @@ async fn notifications(
     let rows = Entity::find().filter(Column::Id.is_in(ids)).all(tx).await?;
     let read = |row: &Model| {
         let (notification, last) = (row::notification(row)?, row::last_event(row)?);
-        let loaded =
-            Row { base_version: row.version, last, is_changed: false, notification };
+        let loaded = Row { base_version: row.version, last, is_changed: false, notification };
         Ok((loaded.notification.id, loaded))
     };
     rows.iter().map(read).collect()

@@ -78,8 +78,12 @@ impl Words {
         let (name, bill) = of_customer(&notification.content);
         let lines: Vec<_> = bill.into_iter().flat_map(items).collect();
         let total = bill.map(|bill| amount(bill.total_minor, &bill.currency));
-        let paragraphs: Vec<_> =
-            body.split("\n\n").map(str::trim).filter(|text| !text.is_empty()).map(Context::from).collect();
+        let paragraphs: Vec<_> = body
+            .split("\n\n")
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(Context::from)
+            .collect();
         let values = context! {
             language, paragraphs, lines,
             subject => &subject,
@@ -199,7 +203,9 @@ fn known(value: &Value) -> Context {
     match value {
         Value::Null => Context::from(()),
         Value::Bool(is) => Context::from(*is),
-        Value::Number(number) => number.as_i64().map_or_else(|| number.to_string().into(), Context::from),
+        Value::Number(number) => {
+            number.as_i64().map_or_else(|| number.to_string().into(), Context::from)
+        }
         Value::String(text) => cleaned(text).into(),
         Value::Array(all) => all.iter().map(known).collect::<Vec<_>>().into(),
         Value::Object(fields) => {
@@ -234,7 +240,6 @@ fn clip(subject: &str) -> String {
         Some((end, _)) => format!("{}…", &subject[..end]),
     }
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -65,7 +65,12 @@ pub struct Serve {
     #[arg(long, env = "SHOP_SMTP", hide_env_values = true, value_name = "URL")]
     pub smtp: Option<String>,
     /// Whom mail is from.
-    #[arg(long, env = "SHOP_MAIL_FROM", default_value = "Shop <shop@localhost>", value_name = "MAILBOX")]
+    #[arg(
+        long,
+        env = "SHOP_MAIL_FROM",
+        default_value = "Shop <shop@localhost>",
+        value_name = "MAILBOX"
+    )]
     pub mail_from: String,
     /// Where the staff is told of late orders, low stock and dead letters.
     #[arg(long, env = "SHOP_STAFF_MAIL", value_name = "ADDRESS")]

@@ -54,7 +54,8 @@ pub const NOTIFICATIONS: Topic = topic("shop.notifications", 3, WEEK);
 pub const SAGA: &[&Topic] = &[&ORDERS, &INVENTORY, &SHIPPING];
 
 /// All topics that carry events.
-pub const ALL: &[&Topic] = &[&PRODUCTS, &ORDERS, &INVENTORY, &STOCK_LEVELS, &SHIPPING, &NOTIFICATIONS];
+pub const ALL: &[&Topic] =
+    &[&PRODUCTS, &ORDERS, &INVENTORY, &STOCK_LEVELS, &SHIPPING, &NOTIFICATIONS];
 
 /// The services that keep dead letters.
 pub const SERVICES: &[&str] = &["order", "inventory", "shipping", "notification"];

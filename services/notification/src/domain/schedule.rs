@@ -7,20 +7,8 @@ use uuid::Uuid;
 
 /// The waits between attempts, in seconds: the schedule that the Standard Webhooks specification
 /// recommends, with a few more at its beginning. Together about three days.
-const WAITS_S: [u64; 12] = [
-    2,
-    5,
-    15,
-    60,
-    5 * 60,
-    30 * 60,
-    2 * 3600,
-    5 * 3600,
-    10 * 3600,
-    14 * 3600,
-    20 * 3600,
-    24 * 3600,
-];
+const WAITS_S: [u64; 12] =
+    [2, 5, 15, 60, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600];
 
 /// When the next attempt is due after `attempts` that failed; `None` is never. A tenth more or
 /// less, by the id, so that what failed together does not come back together.

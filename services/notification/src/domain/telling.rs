@@ -40,7 +40,12 @@ pub(super) struct News<'a> {
 
 impl News<'_> {
     /// The notifications for the customer and for partners.
-    pub fn tell_customer(&self, state: &State, email: Option<&str>, content: &Content) -> Vec<Event> {
+    pub fn tell_customer(
+        &self,
+        state: &State,
+        email: Option<&str>,
+        content: &Content,
+    ) -> Vec<Event> {
         let mut events = Vec::new();
         let mut customer = state.customer.clone();
         let channels = self.channels(&customer, email);
@@ -62,7 +67,11 @@ impl News<'_> {
     }
 
     /// The channels to a customer; the log when no other can be used.
-    fn channels<'e>(&self, customer: &Recipient, email: Option<&'e str>) -> Vec<(Channel, &'e str)> {
+    fn channels<'e>(
+        &self,
+        customer: &Recipient,
+        email: Option<&'e str>,
+    ) -> Vec<(Channel, &'e str)> {
         let wanted = &customer.preferences.channels;
         let email = email.filter(|_| self.policy.sends_mail && wanted.contains(&Channel::Email));
         let log = wanted.contains(&Channel::Log) || email.is_none();

@@ -43,7 +43,10 @@ fn hear(event: u128, fact: Fact) -> Action {
 }
 
 /// A desk to which this has happened, one after the other, and what the last one led to.
-fn after(state: State, actions: impl IntoIterator<Item = (Timestamp, Action)>) -> (State, Vec<Event>) {
+fn after(
+    state: State,
+    actions: impl IntoIterator<Item = (Timestamp, Action)>,
+) -> (State, Vec<Event>) {
     let mut last = Vec::new();
     let state = actions.into_iter().fold(state, |state, (now, action)| {
         last = Rules::decide(&state, at(now, action)).unwrap();
@@ -53,11 +56,11 @@ fn after(state: State, actions: impl IntoIterator<Item = (Timestamp, Action)>) -
 }
 
 fn created(events: &[Event]) -> Vec<&Notification> {
-    let created = |event| match event {
-        &Event::Created(ref notification) => Some(&**notification),
+    let all = events.iter().filter_map(|event| match event {
+        Event::Created(notification) => Some(&**notification),
         _ => None,
-    };
-    events.iter().filter_map(created).collect()
+    });
+    all.collect()
 }
 
 fn kinds(events: &[Event]) -> Vec<Kind> {
@@ -84,8 +87,10 @@ fn sending(lease: u128) -> State {
         State { endpoints, ..State::default() },
         [(NOW, Action::TestEndpoint(Uuid::from_u128(7), Uuid::from_u128(9)))],
     );
-    let progress =
-        Progress::Sending { lease: Uuid::from_u128(lease), until: NOW.plus(Duration::from_secs(60)) };
+    let progress = Progress::Sending {
+        lease: Uuid::from_u128(lease),
+        until: NOW.plus(Duration::from_secs(60)),
+    };
     let notification = Notification { progress, attempts: 1, ..created(&events)[0].clone() };
     State { notification: Some(notification), created: vec![], ..state }
 }
@@ -111,7 +116,7 @@ fn what_comes_before_its_order_waits_for_it() {
     assert_eq!(kinds(&events), []);
     let (state, events) = after(state, [(NOW, hear(3, shipped.clone()))]);
     assert_eq!(events, [], "it is remembered once");
-    let (_, events) = after(state, [(NOW, hear(1, placed())), ]);
+    let (_, events) = after(state, [(NOW, hear(1, placed()))]);
     assert_eq!(kinds(&events), [Kind::OrderReceived, Kind::OrderShipped]);
 }
 
@@ -186,8 +191,7 @@ fn what_exceeds_the_rate_is_grouped_and_not_dropped() {
     assert_eq!(digests.len(), 1);
     let window_ends = NOW.plus(Duration::from_secs(3600));
     assert_eq!(digests[0].progress, Progress::Pending(window_ends));
-    let grouped =
-        all.iter().filter(|n| n.progress == Progress::Grouped(digests[0].id)).count();
+    let grouped = all.iter().filter(|n| n.progress == Progress::Grouped(digests[0].id)).count();
     assert_eq!((all.len(), grouped), (6, 3));
 }
 
@@ -195,7 +199,8 @@ fn what_exceeds_the_rate_is_grouped_and_not_dropped() {
 fn a_window_that_is_about_to_end_takes_no_more_into_its_digest() {
     let rate = Rate { mails: 1, window: Duration::from_secs(60) };
     let mut budget = Budget::default();
-    let mut take = |s| budget.take(rate, NOW.plus(Duration::from_secs(s)), Uuid::from_u128(s.into()));
+    let mut take =
+        |s| budget.take(rate, NOW.plus(Duration::from_secs(s)), Uuid::from_u128(s.into()));
     use recipient::Share;
     assert_eq!(take(0), Share::Now);
     let opens = Share::Opens(Uuid::from_u128(1), NOW.plus(Duration::from_secs(60)));

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use actix_web::{
-    HttpResponse, get, post,
-    web::Json,
-};
+use actix_web::{HttpResponse, get, post, web::Json};
 use platform::{
     Body, Listing, Operator, OptionalBody, PageParams, Paged, Params, Problem, Segment, Trace,
     openapi::Problems,

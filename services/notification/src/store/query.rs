@@ -63,10 +63,7 @@ fn behind(at: i64, id: Uuid) -> Condition {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn find(
-    db: &impl ConnectionTrait,
-    id: Uuid,
-) -> Result<Option<Notification>, StoreError> {
+pub async fn find(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Notification>, StoreError> {
     let row = Entity::find_by_id(id.to_string()).one(db).await?;
     row.as_ref().map(row::notification).transpose()
 }
@@ -82,12 +79,8 @@ pub async fn members(
 ) -> Result<(Vec<Notification>, u64), StoreError> {
     let all = Entity::find().filter(Column::DigestId.eq(digest.to_string()));
     let count = all.clone().count(db).await?;
-    let rows: Vec<Model> = all
-        .order_by_asc(Column::CreatedAt)
-        .order_by_asc(Column::Id)
-        .limit(limit)
-        .all(db)
-        .await?;
+    let rows: Vec<Model> =
+        all.order_by_asc(Column::CreatedAt).order_by_asc(Column::Id).limit(limit).all(db).await?;
     Ok((rows.iter().map(row::notification).collect::<Result<_, _>>()?, count))
 }
 
@@ -106,10 +99,7 @@ pub async fn recipient(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn endpoint(
-    db: &impl ConnectionTrait,
-    id: Uuid,
-) -> Result<Option<Endpoint>, StoreError> {
+pub async fn endpoint(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Endpoint>, StoreError> {
     one(db, &id.to_string()).await
 }
 

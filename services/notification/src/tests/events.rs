@@ -115,11 +115,8 @@ async fn a_dead_letter_of_any_service_is_told_to_the_staff_once() {
     let NewRecord { topic, key, value, headers } = dead.record;
     let producer = rig.log.producer(None).await.unwrap();
     producer.append(vec![NewRecord { topic, key, value, headers }]).await.unwrap();
-    let letters = crate::sender::Letters::new(
-        rig.app.ctx.clone(),
-        rig.app.executor.clone(),
-        rig.log.clone(),
-    );
+    let letters =
+        crate::sender::Letters::new(rig.app.ctx.clone(), rig.app.executor.clone(), rig.log.clone());
     letters.look("shipping").await.unwrap();
     assert_eq!(letters.look("shipping").await, Ok(0));
     let listed = rig.get("/api/v1/notifications").await;

@@ -167,8 +167,7 @@ fn sender() {
         }
         None => Databases::Sqlite(place.into()),
     };
-    let config =
-        Config { lease: LEASE, rate: unlimited(), ..mailing(port.parse().unwrap()) };
+    let config = Config { lease: LEASE, rate: unlimited(), ..mailing(port.parse().unwrap()) };
     System::with_tokio_rt(platform::host::runtime).block_on(async {
         let app = app(databases, config).await;
         let _running = app.start();

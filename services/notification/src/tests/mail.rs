@@ -37,7 +37,8 @@ async fn a_mail_has_both_parts_and_an_id_of_its_event() {
 async fn nothing_is_injected_by_a_name() {
     let smtp = Smtp::start().await;
     let rig = start(mailing(smtp.port)).await;
-    for name in ["Ada\r\nBcc: all@example.org", "<script>", "עדה", "👩‍👧", &"Ada ".repeat(2_500)] {
+    for name in ["Ada\r\nBcc: all@example.org", "<script>", "עדה", "👩‍👧", &"Ada ".repeat(2_500)]
+    {
         let mut placed = placed(rig.new_order(), "ada", Some("ada@example.org"));
         placed.shipping_address.name = name.into();
         rig.hear(placed).await;
@@ -58,7 +59,8 @@ async fn what_the_server_cannot_take_now_is_sent_later_under_the_same_id() {
     let rig = start(mailing(smtp.port)).await;
     smtp.is(Mood::Busy);
     rig.hear(placed(rig.new_order(), "ada", Some("ada@example.org"))).await;
-    let postponed = |items: &[serde_json::Value]| items[0]["attempts"] == 1 && items[0]["status"] == "PENDING";
+    let postponed =
+        |items: &[serde_json::Value]| items[0]["attempts"] == 1 && items[0]["status"] == "PENDING";
     let waiting = rig.until(ALL, postponed).await;
     assert!(waiting[0]["last_error"].as_str().unwrap().contains("451"), "{waiting:?}");
     assert!(waiting[0]["next_try_at"].as_str() > waiting[0]["created_at"].as_str());
@@ -148,7 +150,10 @@ async fn a_customer_who_gets_much_mail_gets_the_rest_in_one() {
     let grouped = rig.get("/api/v1/notifications?status=GROUPED").await;
     assert_eq!(grouped.items().len(), 4);
     let waits = rig.until("/api/v1/notifications?status=PENDING", |items| items.len() == 1).await;
-    assert_eq!((&waits[0]["type"], &waits[0]["id"]), (&json!("digest"), &grouped.items()[0]["digest_id"]));
+    assert_eq!(
+        (&waits[0]["type"], &waits[0]["id"]),
+        (&json!("digest"), &grouped.items()[0]["digest_id"])
+    );
     rig.pass(Duration::from_secs(3601));
     let digest = &smtp.mails(3).await[2];
     assert!(header(digest, "Subject").starts_with("4 more"), "{digest}");

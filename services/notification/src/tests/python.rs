@@ -102,7 +102,9 @@ async fn a_signature_is_verified_by_the_specifications_own_library() {
     let now = kernel::Clock::now(&platform::SystemClock);
     let body = r#"{"type":"order.shipped","data":{"name":"עדה 🫖"}}"#;
     let signed = signature::sign(&secret, "msg_1", seconds(now), body).unwrap();
-    for (body, verdict) in [(body, "verified"), (&*body.replace('1', "2").replace("ship", "dip"), "refused")] {
+    for (body, verdict) in
+        [(body, "verified"), (&*body.replace('1', "2").replace("ship", "dip"), "refused")]
+    {
         let Some(mut script) = Script::start(TEST, "verify_webhook.py") else { return };
         let message = json!({
             "secret": secret.0,

@@ -80,9 +80,10 @@ impl Receiver {
 }
 
 async fn receive(request: HttpRequest, body: Bytes, shared: Data<Shared>) -> HttpResponse {
-    let header = |(name, value): (&actix_web::http::header::HeaderName, &actix_web::http::header::HeaderValue)| {
-        (name.to_string(), value.to_str().unwrap().to_owned())
-    };
+    let header = |(name, value): (
+        &actix_web::http::header::HeaderName,
+        &actix_web::http::header::HeaderValue,
+    )| { (name.to_string(), value.to_str().unwrap().to_owned()) };
     let headers = request.headers().iter().map(header).collect();
     let body = String::from_utf8(body.to_vec()).unwrap();
     let message = Message { path: request.path().to_owned(), headers, body };

@@ -43,7 +43,11 @@ async fn what_makes_no_sense_is_refused_by_name() {
         "/api/v1/webhooks?limit=500",
     ] {
         let answer = rig.get(path).await;
-        assert_eq!((answer.status.as_u16(), answer.kind()), (422, "/problems/validation"), "{path}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.kind()),
+            (422, "/problems/validation"),
+            "{path}"
+        );
     }
     for wishes in [
         json!({"language": "german!", "channels": ["email"]}),
@@ -75,7 +79,8 @@ async fn preferences_are_kept() {
     let rig = start(posting()).await;
     let path = "/api/v1/customers/ada/preferences";
     let first = rig.get(path).await;
-    let default = json!({"customer_id": "ada", "language": "en", "channels": ["email"], "muted": []});
+    let default =
+        json!({"customer_id": "ada", "language": "en", "channels": ["email"], "muted": []});
     assert_eq!(first.body, default);
     let wishes =
         json!({"language": "de", "channels": ["log", "email"], "muted": ["order-confirmed"]});

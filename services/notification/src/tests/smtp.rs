@@ -99,7 +99,12 @@ async fn talk(
             "DATA" => {
                 write.write_all(b"354 go on\r\n").await.ok()?;
                 let mut mail = String::new();
-                while let Some(line) = lines.next_line().await.ok()?.filter(|line| line != ".") {
+                loop {
+                    // Who hangs up before the dot has sent nothing.
+                    let line = lines.next_line().await.ok()??;
+                    if line == "." {
+                        break;
+                    }
                     mail.push_str(line.strip_prefix('.').unwrap_or(&line));
                     mail.push('\n');
                 }

@@ -44,8 +44,13 @@ async fn whatever_fails_is_repeated_under_the_same_id() {
     let receiver = Receiver::start();
     let rig = start(posting()).await;
     rig.webhook(&receiver.url).await;
-    let moods =
-        [Mood::Answers(500), Mood::Answers(429), Mood::Answers(404), Mood::HangsUp, Mood::Redirects];
+    let moods = [
+        Mood::Answers(500),
+        Mood::Answers(429),
+        Mood::Answers(404),
+        Mood::HangsUp,
+        Mood::Redirects,
+    ];
     receiver.is(moods[0]);
     let mut wishes = json!({"language": "en", "channels": ["log"]});
     wishes["muted"] = json!([]);

@@ -41,13 +41,16 @@ fn said(content: Content, language: &str) -> Message {
 
 fn contents() -> Vec<Content> {
     let name = || "Ada".to_owned();
-    let shortage =
-        Shortage { sku: "TEA".into(), name: "Tea".into(), requested: 3, available: 1 };
+    let shortage = Shortage { sku: "TEA".into(), name: "Tea".into(), requested: 3, available: 1 };
     vec![
         Content::OrderReceived(bill("Ada")),
         Content::OrderConfirmed(bill("Ada")),
         Content::OrderRejected { name: name(), shortages: vec![shortage] },
-        Content::OrderCancelled { name: name(), cause: "customer".into(), reason: "no\nyes".into() },
+        Content::OrderCancelled {
+            name: name(),
+            cause: "customer".into(),
+            reason: "no\nyes".into(),
+        },
         Content::OrderShipped {
             carrier: "DHL".into(),
             tracking_number: "123".into(),
@@ -104,15 +107,18 @@ fn the_orders_number_and_items_are_in_both_parts() {
         }
     }
     assert!(message.text.contains("Tea & <b>biscuits</b>"));
-    assert!(message.html.contains("Tea &amp; &lt;b&gt;biscuits&lt;&#x2f;b&gt;"), "{}", message.html);
+    assert!(
+        message.html.contains("Tea &amp; &lt;b&gt;biscuits&lt;&#x2f;b&gt;"),
+        "{}",
+        message.html
+    );
 }
 
 #[test]
 fn what_others_wrote_is_escaped_in_html() {
     let (name, reason) = ("<script>alert(1)</script>", "</p><img src=x onerror=\"y\">&\n\n<b>");
     let cause = "customer".to_owned();
-    let content =
-        Content::OrderCancelled { name: name.into(), cause, reason: reason.into() };
+    let content = Content::OrderCancelled { name: name.into(), cause, reason: reason.into() };
     let html = said(content, "en").html;
     for word in ["<script", "<img", "<b>"] {
         assert!(!html.contains(word), "{word} in {html}");
@@ -136,7 +142,8 @@ fn a_name_stays_on_its_line_and_a_reason_keeps_its_lines() {
 
 #[test]
 fn names_of_every_script_and_length_are_whole() {
-    for name in ["עדה", "آدا لوفلیس", "👩‍👩‍👧‍👦 🏴󠁧󠁢󠁳󠁣󠁴󠁿", &"Ada ".repeat(2_500)] {
+    for name in ["עדה", "آدا لوفلیس", "👩‍👩‍👧‍👦 🏴󠁧󠁢󠁳󠁣󠁴󠁿", &"Ada ".repeat(2_500)]
+    {
         let name = name.trim();
         let message = said(Content::OrderDelivered { name: name.into() }, "en");
         assert!(message.text.contains(name) && message.html.contains(name));
