@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use inventory_service::{Config, VARIABLES, build, http};
 use platform::{host, service};
+use inventory_service::{Config, VARIABLES, build, http};
 
 fn main() -> ExitCode {
     service::main("inventory", VARIABLES, async |environment, platform| {
