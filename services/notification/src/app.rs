@@ -1,6 +1,6 @@
 //! The notification service put together: its rules, its store, its channels and its sender.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use events::{
     Event as Contract,
@@ -59,13 +59,14 @@ impl Default for Config {
             allow_private_webhooks: false,
             report_after: Duration::from_secs(300),
             disable_after: Duration::from_secs(3 * 24 * 3600),
-            lease: Duration::from_secs(120),
+            lease: Duration::from_secs(60),
         }
     }
 }
 
 const SMTP: &str = "SHOP_SMTP";
 const MAIL_FROM: &str = "SHOP_MAIL_FROM";
+const AUTHORITY: &str = "SHOP_SMTP_CA_FILE";
 
 /// What can be set by environment.
 pub const VARIABLES: &[Variable] = &[
@@ -74,6 +75,10 @@ pub const VARIABLES: &[Variable] = &[
         "the mail server, `smtps://user:password@host` or `smtp://host:port?tls=required` (default: mail is only kept in the log)",
     )
     .secret(),
+    Variable::optional(
+        AUTHORITY,
+        "the authority that signed the mail server's certificate, a PEM file (default: the system's)",
+    ),
     Variable::with_default(MAIL_FROM, "Shop <shop@localhost>", "whom mail is from"),
     Variable::optional(
         "SHOP_STAFF_MAIL",
@@ -108,9 +113,14 @@ impl Config {
     /// When a variable makes no sense.
     pub fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
         let from: String = environment.required(MAIL_FROM)?;
-        let smtp = environment.text(SMTP)?.map(|url| Smtp::new(&url, &from)).transpose();
-        let smtp = smtp.map_err(|error| {
-            let name = if matches!(error, UnusableSmtp::From) { MAIL_FROM } else { SMTP };
+        let authority: Option<PathBuf> = environment.value(AUTHORITY)?;
+        let smtp = |url: String| Smtp::new(&url, &from, authority.as_deref());
+        let smtp = environment.text(SMTP)?.map(smtp).transpose().map_err(|error| {
+            let name = match error {
+                UnusableSmtp::Url | UnusableSmtp::Unencrypted => SMTP,
+                UnusableSmtp::From => MAIL_FROM,
+                UnusableSmtp::Authority(_) => AUTHORITY,
+            };
             environment.invalid(name, error.to_string())
         })?;
         Ok(Self {

@@ -64,6 +64,9 @@ pub struct Serve {
     /// The mail server, such as smtps://user:password@host; without it, notifications are only kept.
     #[arg(long, env = "SHOP_SMTP", hide_env_values = true, value_name = "URL")]
     pub smtp: Option<String>,
+    /// The authority that signed its certificate, a PEM file (default: the system's).
+    #[arg(long, env = "SHOP_SMTP_CA_FILE", requires = "smtp", value_name = "FILE")]
+    pub smtp_ca: Option<PathBuf>,
     /// Whom mail is from.
     #[arg(
         long,
@@ -100,9 +103,10 @@ impl Serve {
 
     /// How the notification service is to run.
     pub fn notification(&self) -> anyhow::Result<notification_service::Config> {
-        let smtp = self.smtp.as_deref().map(|url| Smtp::new(url, &self.mail_from)).transpose();
+        let smtp = |url| Smtp::new(url, &self.mail_from, self.smtp_ca.as_deref());
+        let smtp = self.smtp.as_deref().map(smtp).transpose();
         Ok(notification_service::Config {
-            smtp: smtp.context("--smtp and --mail-from")?,
+            smtp: smtp.context("--smtp, --smtp-ca or --mail-from")?,
             staff_mail: self.staff_mail.clone(),
             allow_private_webhooks: self.allow_private_webhooks,
             ..Default::default()

@@ -8,12 +8,13 @@ use platform::{
     service,
 };
 
-const TABLES: [(&str, &[Variable]); 5] = [
+const TABLES: [(&str, &[Variable]); 6] = [
     ("Every service", service::VARIABLES),
     ("Log-in and encryption", SECURITY),
     ("order-service", order_service::VARIABLES),
     ("inventory-service", inventory_service::VARIABLES),
     ("shipping-service", shipping_service::VARIABLES),
+    ("notification-service", notification_service::VARIABLES),
 ];
 
 #[test]

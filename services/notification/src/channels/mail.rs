@@ -1,7 +1,12 @@
 //! Mail by SMTP (RFC 5321), in both parts, under a Message-ID that stays the same when it has to
 //! be sent again.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    fmt, fs,
+    net::IpAddr,
+    path::Path,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use kernel::Timestamp;
 use lettre::{
@@ -10,8 +15,12 @@ use lettre::{
         Mailbox, MultiPart,
         header::{HeaderName, HeaderValue},
     },
-    transport::smtp::{Error as SmtpError, PoolConfig},
+    transport::smtp::{
+        AsyncSmtpTransportBuilder, Error as SmtpError, PoolConfig,
+        client::{Certificate, Tls, TlsParameters},
+    },
 };
+use reqwest::Url;
 use uuid::Uuid;
 
 use crate::{domain::Outcome, words::Message};
@@ -26,12 +35,18 @@ const MAIL_TIMEOUT: Duration = Duration::from_secs(15);
 const MAX_MAIL_BYTES: usize = 8 * 1024 * 1024;
 
 /// Where mail is handed in, and who sends it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Smtp {
-    /// `smtp://user:password@host:port?tls=required`, `smtps://…`. A secret.
-    url: String,
+    /// It knows the password.
+    server: AsyncSmtpTransportBuilder,
     /// `From:`.
     from: Mailbox,
+}
+
+impl fmt::Debug for Smtp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Smtp(from {})", self.from.email)
+    }
 }
 
 /// Why mail cannot be sent like this.
@@ -46,27 +61,60 @@ pub enum UnusableSmtp {
     /// No address.
     #[error("must be a mail address, such as `Shop <shop@example.org>`")]
     From,
+    /// No certificates.
+    #[error("must be a PEM file with certificates: {0}")]
+    Authority(String),
 }
 
 impl Smtp {
-    /// Checks both.
+    /// A server by its URL, a sender, and the authority that signed the server's certificate, a PEM
+    /// file, if it is none of the system's.
     ///
     /// # Errors
     /// When mail cannot be sent like this.
-    pub fn new(url: &str, from: &str) -> Result<Self, UnusableSmtp> {
+    pub fn new(url: &str, from: &str, authority: Option<&Path>) -> Result<Self, UnusableSmtp> {
         let from = from.parse().map_err(|_| UnusableSmtp::From)?;
-        let parsed = reqwest::Url::parse(url).map_err(|_| UnusableSmtp::Url)?;
-        AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| UnusableSmtp::Url)?;
-        let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let is_local =
-            host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-        let is_encrypted = parsed.scheme() == "smtps"
-            || parsed.query_pairs().any(|(name, value)| name == "tls" && value == "required");
-        if parsed.password().is_some() && !is_encrypted && !is_local {
+        let parsed = Url::parse(url).map_err(|_| UnusableSmtp::Url)?;
+        let server = AsyncSmtpTransport::<Tokio1Executor>::from_url(url);
+        let mut server = server.map_err(|_| UnusableSmtp::Url)?;
+        if parsed.password().is_some() && !is_encrypted(&parsed) && !is_local(&parsed) {
             return Err(UnusableSmtp::Unencrypted);
         }
-        Ok(Self { url: url.to_owned(), from })
+        if let Some(file) = authority {
+            server = server.tls(trusting(&parsed, file)?);
+        }
+        Ok(Self { server, from })
     }
+}
+
+fn is_encrypted(url: &Url) -> bool {
+    url.scheme() == "smtps"
+        || url.query_pairs().any(|(name, value)| name == "tls" && value == "required")
+}
+
+fn is_local(url: &Url) -> bool {
+    let host = host(url);
+    host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
+fn host(url: &Url) -> &str {
+    url.host_str().unwrap_or_default().trim_matches(['[', ']'])
+}
+
+/// TLS as the URL wants it, with this authority beside the system's.
+fn trusting(url: &Url, file: &Path) -> Result<Tls, UnusableSmtp> {
+    let unusable = |error: &dyn fmt::Display| UnusableSmtp::Authority(error.to_string());
+    if !is_encrypted(url) {
+        return Err(unusable(&"the URL asks for no encryption"));
+    }
+    let pem = fs::read(file).map_err(|error| unusable(&error))?;
+    let authority = Certificate::from_pem(&pem).map_err(|error| unusable(&error))?;
+    let parameters = TlsParameters::builder(host(url).to_owned()).add_root_certificate(authority);
+    let parameters = parameters.build().map_err(|error| unusable(&error))?;
+    Ok(match url.scheme() {
+        "smtps" => Tls::Wrapper(parameters),
+        _ => Tls::Required(parameters),
+    })
 }
 
 /// Hands mail to the server.
@@ -77,16 +125,9 @@ pub struct Mailer {
 
 impl Mailer {
     /// A mailer; it connects with the first mail.
-    ///
-    /// # Panics
-    /// Never: [`Smtp::new`] has read the URL.
     pub fn new(smtp: &Smtp) -> Self {
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(&smtp.url);
-        let transport = builder
-            .expect("the URL was read before")
-            .timeout(Some(COMMAND_TIMEOUT))
-            .pool_config(PoolConfig::new().max_size(CONNECTIONS))
-            .build();
+        let server = smtp.server.clone().timeout(Some(COMMAND_TIMEOUT));
+        let transport = server.pool_config(PoolConfig::new().max_size(CONNECTIONS)).build();
         Self { transport, from: smtp.from.clone() }
     }
 
@@ -147,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_password_does_not_travel_in_the_clear() {
-        let smtp = |url| Smtp::new(url, "Shop <shop@example.org>");
+        let smtp = |url| Smtp::new(url, "Shop <shop@example.org>", None);
         assert!(smtp("smtps://ada:secret@mail.example.org").is_ok());
         assert!(smtp("smtp://ada:secret@mail.example.org:587?tls=required").is_ok());
         assert!(smtp("smtp://mail.example.org").is_ok());
@@ -158,6 +199,21 @@ mod tests {
         for url in ["", "mail.example.org", "http://mail.example.org", "smtp://h?tls=maybe"] {
             assert!(matches!(smtp(url), Err(UnusableSmtp::Url)), "{url}");
         }
-        assert!(matches!(Smtp::new("smtp://h", "shop"), Err(UnusableSmtp::From)));
+        assert!(matches!(Smtp::new("smtp://h", "shop", None), Err(UnusableSmtp::From)));
+    }
+
+    #[test]
+    fn a_password_is_not_in_the_logs() {
+        let smtp = Smtp::new("smtps://ada:secret@mail.example.org", "shop@example.org", None);
+        assert_eq!(format!("{smtp:?}"), "Ok(Smtp(from shop@example.org))");
+    }
+
+    #[test]
+    fn an_authority_is_a_file_of_certificates() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for file in [here.join("no/such/file"), here.join("Cargo.toml")] {
+            let smtp = Smtp::new("smtps://h", "shop@example.org", Some(&file));
+            assert!(matches!(smtp, Err(UnusableSmtp::Authority(_))), "{smtp:?}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -14,7 +15,11 @@ use super::{
     rig::{mailing, start},
     words::placed,
 };
-use crate::channels::signature;
+use crate::{
+    channels::{Mailer, mail::Smtp, signature},
+    domain::Outcome,
+    words::Message,
+};
 
 /// A script that runs until its input ends.
 struct Script {
@@ -23,7 +28,7 @@ struct Script {
 }
 
 impl Script {
-    fn start(test: &str, name: &str) -> Option<Self> {
+    fn start(test: &str, name: &str, arguments: &[&str]) -> Option<Self> {
         #[expect(clippy::disallowed_methods, reason = "the environment says what to test with")]
         let Ok(python) = std::env::var("TEST_PYTHON") else {
             eprintln!("{test}: skipped, TEST_PYTHON is not set");
@@ -32,6 +37,7 @@ impl Script {
         let script = format!("{}/src/tests/{name}", env!("CARGO_MANIFEST_DIR"));
         let mut process = Command::new(python)
             .arg(script)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -59,10 +65,8 @@ impl Drop for Script {
 
 #[actix_web::test]
 async fn a_real_mail_server_reads_what_was_meant() {
-    let Some(server) = Script::start("a_real_mail_server_reads_what_was_meant", "smtp_server.py")
-    else {
-        return;
-    };
+    const TEST: &str = "a_real_mail_server_reads_what_was_meant";
+    let Some(server) = Script::start(TEST, "smtp_server.py", &["plain"]) else { return };
     let (mut server, port) = server.line().await;
     let rig = start(mailing(port.parse().unwrap())).await;
     let names = [
@@ -96,6 +100,52 @@ async fn a_real_mail_server_reads_what_was_meant() {
 }
 
 #[actix_web::test]
+async fn mail_is_encrypted_and_only_for_a_server_that_is_trusted() {
+    const TEST: &str = "mail_is_encrypted_and_only_for_a_server_that_is_trusted";
+    let dir = tempfile::tempdir().unwrap();
+    let [certificate, key] = ["cert.pem", "key.pem"].map(|name| dir.path().join(name));
+    let files = [&certificate, &key].map(|path| path.to_str().unwrap());
+    if !certify(&certificate, &key) {
+        return eprintln!("{TEST}: skipped, there is no openssl");
+    }
+    for (kind, before, behind) in [("starttls", "smtp", "?tls=required"), ("smtps", "smtps", "")] {
+        let arguments = [kind, files[0], files[1]];
+        let Some(server) = Script::start(TEST, "smtp_server.py", &arguments) else { return };
+        let (server, port) = server.line().await;
+        let url = format!("{before}://localhost:{port}{behind}");
+        let smtp = |ca| Smtp::new(&url, "shop@example.org", ca).unwrap();
+        let message = || Message { subject: "s".into(), text: "t".into(), html: "h".into() };
+        let send = |ca| {
+            let mailer = Mailer::new(&smtp(ca));
+            async move {
+                mailer.send(uuid::Uuid::nil(), "ada@example.org", Timestamp(0), message()).await
+            }
+        };
+        let stranger = send(None).await;
+        assert!(matches!(stranger, Outcome::Failed(_)), "{kind}: {stranger:?}");
+        assert_eq!(send(Some(certificate.as_path())).await, Outcome::Sent, "{kind}");
+        let (_server, line) = server.line().await;
+        let mail: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(mail["encrypted"], true);
+    }
+}
+
+/// A certificate for this machine, signed by itself.
+fn certify(certificate: &Path, key: &Path) -> bool {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-keyout")
+        .arg(key)
+        .arg("-out")
+        .arg(certificate)
+        .stderr(Stdio::null())
+        .status();
+    made.is_ok_and(|status| status.success())
+}
+
+#[actix_web::test]
 async fn a_signature_is_verified_by_the_specifications_own_library() {
     const TEST: &str = "a_signature_is_verified_by_the_specifications_own_library";
     let secret = signature::secret([42; signature::SECRET_BYTES]);
@@ -105,7 +155,7 @@ async fn a_signature_is_verified_by_the_specifications_own_library() {
     for (body, verdict) in
         [(body, "verified"), (&*body.replace('1', "2").replace("ship", "dip"), "refused")]
     {
-        let Some(mut script) = Script::start(TEST, "verify_webhook.py") else { return };
+        let Some(mut script) = Script::start(TEST, "verify_webhook.py", &[]) else { return };
         let message = json!({
             "secret": secret.0,
             "body": body,

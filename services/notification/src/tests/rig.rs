@@ -64,7 +64,8 @@ impl Answer {
 
 /// With this mail server, and the staff's mail.
 pub fn mailing(port: u16) -> Config {
-    let smtp = Smtp::new(&format!("smtp://127.0.0.1:{port}"), "Shop <shop@example.org>").unwrap();
+    let smtp =
+        Smtp::new(&format!("smtp://127.0.0.1:{port}"), "Shop <shop@example.org>", None).unwrap();
     let staff_mail = Some("ops@example.org".into());
     Config { smtp: Some(smtp), staff_mail, ..posting() }
 }
