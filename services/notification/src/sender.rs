@@ -86,23 +86,6 @@ impl Sender {
         }
     }
 
-    /// Sends all that is due now, and tells how many attempts that took.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn drain(&self) -> Result<usize, StoreError> {
-        let mut attempts = 0;
-        loop {
-            let due = self.due().await?;
-            if due.is_empty() {
-                return Ok(attempts);
-            }
-            for receiver in due {
-                attempts += self.batch(&receiver).await?;
-            }
-        }
-    }
-
     /// Starts a lane for each receiver that has none and for whom something is due.
     async fn fill(&self, lanes: &mut Lanes) -> Result<(), DbErr> {
         for receiver in self.due().await? {

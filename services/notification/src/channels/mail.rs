@@ -101,6 +101,8 @@ fn host(url: &Url) -> &str {
     url.host_str().unwrap_or_default().trim_matches(['[', ']'])
 }
 
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
 /// TLS as the URL wants it, with this authority beside the system's.
 fn trusting(url: &Url, file: &Path) -> Result<Tls, UnusableSmtp> {
     let unusable = |error: &dyn fmt::Display| UnusableSmtp::Authority(error.to_string());
@@ -108,6 +110,10 @@ fn trusting(url: &Url, file: &Path) -> Result<Tls, UnusableSmtp> {
         return Err(unusable(&"the URL asks for no encryption"));
     }
     let pem = fs::read(file).map_err(|error| unusable(&error))?;
+    // Of what is no PEM, lettre makes an authority without certificates.
+    if !pem.windows(BEGIN.len()).any(|window| window == BEGIN) {
+        return Err(unusable(&"it has no certificate"));
+    }
     let authority = Certificate::from_pem(&pem).map_err(|error| unusable(&error))?;
     let parameters = TlsParameters::builder(host(url).to_owned()).add_root_certificate(authority);
     let parameters = parameters.build().map_err(|error| unusable(&error))?;
