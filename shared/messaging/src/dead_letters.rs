@@ -1,6 +1,6 @@
 //! Records that can never be handled: kept whole with the reason, and sent again on request.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
@@ -14,8 +14,6 @@ use crate::{
     record::{Headers, NewRecord, Position, Record},
 };
 
-/// How long a list waits for one more record where there may be none.
-const MARKER_PATIENCE: Duration = Duration::from_secs(3);
 const REASON: &str = "dead_letter_reason";
 const ATTEMPTS: &str = "dead_letter_attempts";
 const TOPIC: &str = "dead_letter_topic";
@@ -174,11 +172,7 @@ impl DeadLetters {
         }
         let mut consumer = self.log.assign(&[from]).await?;
         loop {
-            // The end may be a marker of a transaction, an offset that no record has.
-            let Ok(next) = tokio::time::timeout(MARKER_PATIENCE, consumer.next()).await else {
-                return Ok(found);
-            };
-            match next {
+            match consumer.next().await {
                 LogEvent::Records(_, records) => {
                     let last = records.last().map_or(0, |record| record.offset);
                     found.extend(records);
