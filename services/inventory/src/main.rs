@@ -6,7 +6,7 @@ use platform::{host, service};
 use inventory_service::{Config, VARIABLES, build, http};
 
 fn main() -> ExitCode {
-    service::main("inventory", VARIABLES, async |environment, platform| {
+    service::main("inventory", &[service::DATABASE, VARIABLES], async |environment, platform| {
         let app = build(Config::from_environment(environment)?, platform).await?;
         Ok(host::host(app, http::routes))
     })

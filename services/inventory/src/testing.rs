@@ -54,8 +54,13 @@ impl Bench {
         let all: Vec<_> = topics::ALL.iter().copied().chain(topics::DEAD_LETTERS).collect();
         log.ensure_topics(&all).await.unwrap();
         let codec = Arc::new(Codec::fixed());
-        let platform =
-            Platform { log: Arc::new(log.clone()), codec, clock: clock.clone(), databases };
+        let platform = Platform {
+            log: Arc::new(log.clone()),
+            codec,
+            clock: clock.clone(),
+            databases,
+            telemetry: Default::default(),
+        };
         Self { app: build(Config::default(), &platform).await.unwrap(), clock, log }
     }
 

@@ -6,7 +6,7 @@ use notification_service::{Config, VARIABLES, build, http};
 use platform::{host, service};
 
 fn main() -> ExitCode {
-    service::main("notification", VARIABLES, async |environment, platform| {
+    service::main("notification", &[service::DATABASE, VARIABLES], async |environment, platform| {
         let app = build(Config::from_environment(environment)?, platform).await?;
         Ok(host::host(app, http::routes))
     })

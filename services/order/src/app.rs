@@ -11,16 +11,17 @@ use kernel::Timestamp;
 use messaging::{
     app::{App, Platform},
     database::StoreError,
-    service::{Aggregate, Heard, Hearing, Said, Service, Stamp, Unusable},
+    metrics::InFlight,
+    service::{Aggregate, Ended, Heard, Hearing, Said, Service, Stamp, Unusable},
 };
 use platform::environment::{ConfigError, Environment, Variable};
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 
 use crate::{
     choreography,
     domain::{Change, Command, Event, Rules, State, Status},
     http::view::OrderView,
-    store::{Orders, migration::Migrator, products, timeline},
+    store::{self, Orders, migration::Migrator, products, timeline},
 };
 
 /// What can be set.
@@ -101,6 +102,21 @@ impl Service for OrderService {
         OrderView::from(
             aggregate.state.order.as_ref().expect("a request is refused or has an order"),
         )
+    }
+
+    fn ended(&self, state: &State, happened: &Event) -> Option<Ended> {
+        let outcome = match happened {
+            Event::Confirmed(..) => "confirmed",
+            Event::Rejected(..) => "rejected",
+            Event::Cancelled(..) => "cancelled",
+            Event::Completed(_) => "delivered",
+            Event::Placed(_) | Event::CancellationRequested(_) | Event::Shipped(_) => return None,
+        };
+        Some(Ended { outcome, began: state.order.as_ref()?.placed_at })
+    }
+
+    async fn in_flight(&self, db: &DatabaseConnection) -> Result<Option<InFlight>, DbErr> {
+        store::pending(db).await.map(Some)
     }
 
     async fn project(

@@ -12,16 +12,17 @@ use events::trace::TraceContext;
 use kernel::{Decider, OrderId, Sku};
 use messaging::{
     database::StoreError,
+    metrics::InFlight,
     service::{Aggregate, Cause, LastEvent, Store, Voice},
 };
 use sea_orm::{
-    DatabaseTransaction, EntityTrait, QueryFilter, QueryTrait, Set,
+    DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QueryTrait, Set,
     entity::prelude::*,
     sea_query::{Alias, Expr, ExprTrait as _, OnConflict},
 };
 use uuid::Uuid;
 
-use crate::domain::{Command, Order, Product, Rules, State};
+use crate::domain::{Command, Order, Product, Rules, State, Status};
 
 /// The orders of one transaction, and the products that new ones are priced by.
 #[derive(Default)]
@@ -159,6 +160,19 @@ fn from_row(row: entity::Model) -> Result<(OrderId, Aggregate<State>), StoreErro
 pub fn read_body(row: &entity::Model) -> Result<Order, StoreError> {
     serde_json::from_str(&row.body)
         .map_err(|e| StoreError::Corrupt { table: "orders", reason: format!("{}: {e}", row.id) })
+}
+
+/// The orders that wait for an answer.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn pending(db: &impl ConnectionTrait) -> Result<InFlight, DbErr> {
+    let pending = entity::Column::Status.eq(Status::Pending.as_str());
+    let pending = entity::Entity::find().filter(pending);
+    let count = pending.clone().count(db).await?;
+    let oldest = pending.order_by_asc(entity::Column::Id).one(db).await?;
+    let oldest = oldest.as_ref().and_then(|row| read_body(row).ok());
+    Ok(InFlight { count, oldest: oldest.map(|order| order.placed_at) })
 }
 
 /// One order.

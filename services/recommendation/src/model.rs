@@ -29,7 +29,7 @@ mod score;
 mod sessions;
 mod shard;
 mod trending;
-mod varint;
+pub(crate) mod varint;
 mod weights;
 
 pub use catalogue::{Catalogue, ItemId};

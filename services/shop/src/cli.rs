@@ -85,7 +85,7 @@ pub struct Serve {
     #[arg(
         long,
         env = "SHOP_SERVICES",
-        default_value = "order,inventory,shipping,notification",
+        default_value = "order,inventory,shipping,notification,recommendation",
         value_delimiter = ',',
         value_parser = clap::builder::PossibleValuesParser::new(events::topics::SERVICES),
         value_name = "NAMES"

@@ -9,6 +9,7 @@ use kernel::Clock;
 use messaging::{
     app::{Databases, Platform},
     embedded::{EmbeddedLog, Settings},
+    telemetry::Telemetry,
 };
 use platform::{
     SystemClock,
@@ -39,7 +40,7 @@ struct Own {
 
 impl Ground {
     /// In this process: a log, a registry that answers on `address`, and SQLite.
-    pub async fn embedded(args: &Serve, address: SocketAddr) -> Result<Self> {
+    pub async fn embedded(args: &Serve, address: SocketAddr, telemetry: Telemetry) -> Result<Self> {
         let lock = lock::lock(&args.data_dir)?;
         let registry = Registry::open(&args.data_dir.join("registry.db")).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -49,6 +50,7 @@ impl Ground {
             codec: Arc::new(Codec::new(registry_settings(address)?)),
             clock,
             databases: Databases::Sqlite(args.data_dir.clone()),
+            telemetry,
         };
         let all: Vec<_> = topics::ALL.iter().copied().chain(topics::DEAD_LETTERS).collect();
         platform.log.ensure_topics(&all).await?;
@@ -56,9 +58,10 @@ impl Ground {
     }
 
     /// On real servers.
-    pub async fn distributed(servers: Servers) -> Result<Self> {
+    pub async fn distributed(servers: Servers, telemetry: Telemetry) -> Result<Self> {
         let environment = Environment::of_process(&[SECURITY]);
-        Ok(Self { platform: distributed::connect(servers, &environment).await?, own: None })
+        let platform = distributed::connect(servers, &environment, telemetry).await?;
+        Ok(Self { platform, own: None })
     }
 
     /// The page, and the registry if it is ours, beside the services' own calls.

@@ -12,6 +12,7 @@ use platform::{
     OperatorToken,
     host::{self, Hosted},
     shutdown::{self, Stopping},
+    telemetry,
 };
 
 use crate::{catalogue, cli::Serve, ground::Ground};
@@ -29,9 +30,10 @@ pub async fn run(args: Serve) -> Result<()> {
         format!("cannot listen on {}; choose another with --listen", args.listen)
     })?;
     let address = host::reachable(listener.local_addr()?);
+    let (telemetry, pipeline) = telemetry::start(&telemetry::Settings::of_process()?)?;
     let ground = match args.servers() {
-        Some(servers) => Ground::distributed(servers).await?,
-        None => Ground::embedded(&args, address).await?,
+        Some(servers) => Ground::distributed(servers, telemetry).await?,
+        None => Ground::embedded(&args, address, telemetry).await?,
     };
     let Ground { platform, .. } = &ground;
     let services = services(&args, platform).await?;
@@ -52,6 +54,7 @@ pub async fn run(args: Serve) -> Result<()> {
     let stopped = futures::future::join_all(running.into_iter().map(|stop| stop()));
     stopping.step("services", stopped).await;
     stopping.step("listener", serving).await;
+    stopping.step("traces", telemetry::stop(pipeline)).await;
     ground.close(stopping).await?;
     tracing::info!("stopped");
     Ok(())
@@ -66,6 +69,7 @@ async fn services(args: &Serve, platform: &Platform) -> Result<Vec<Arc<dyn Hoste
     };
     let inventory = inventory_service::Config::default();
     let notification = args.notification()?;
+    let recommendation = recommendation_service::Config::new(args.data_dir.join("recommendation"));
     let mut all = vec![
         host::host(order_service::build(order, platform).await?, order_service::http::routes),
         host::host(
@@ -80,6 +84,7 @@ async fn services(args: &Serve, platform: &Platform) -> Result<Vec<Arc<dyn Hoste
             notification_service::build(notification, platform).await?,
             notification_service::http::routes,
         ),
+        Arc::new(recommendation_service::build(recommendation, platform)?),
     ];
     all.retain(|service| args.services.iter().any(|name| name == service.name()));
     Ok(all)

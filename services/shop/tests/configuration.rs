@@ -5,16 +5,19 @@ use std::{fs, path::Path};
 use platform::{
     distributed::SECURITY,
     environment::{Variable, markdown},
-    service,
+    service, telemetry,
 };
 
-const TABLES: [(&str, &[Variable]); 6] = [
+const TABLES: [(&str, &[Variable]); 9] = [
     ("Every service", service::VARIABLES),
+    ("Services with a database", service::DATABASE),
     ("Log-in and encryption", SECURITY),
+    ("Traces", telemetry::VARIABLES),
     ("order-service", order_service::VARIABLES),
     ("inventory-service", inventory_service::VARIABLES),
     ("shipping-service", shipping_service::VARIABLES),
     ("notification-service", notification_service::VARIABLES),
+    ("recommendation-service", recommendation_service::VARIABLES),
 ];
 
 #[test]

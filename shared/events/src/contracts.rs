@@ -112,6 +112,8 @@ contracts! {
         ShipmentCancelled in shipment_cancelled;
     NOTIFICATIONS, customer_id, "notification":
         NotificationSent in notification_sent, NotificationFailed in notification_failed;
+    ACTIVITY, session_id, "storefront":
+        ProductViewed in product_viewed, AddedToCart in added_to_cart;
 }
 
 impl Event {

@@ -37,6 +37,8 @@ impl Event {
             Self::NotificationFailed(e) => {
                 format!("{} to {} by {} given up: {}", e.kind, e.audience, e.channel, e.reason)
             }
+            Self::ProductViewed(e) => format!("a visitor looks at {}", e.sku),
+            Self::AddedToCart(e) => format!("a visitor puts {} into the cart", e.sku),
         }
     }
 }

@@ -32,6 +32,9 @@ pub const PREFIX: &str = "shop.";
 const WEEK: Cleanup = Cleanup::Delete { hours: 7 * 24, bytes: None };
 const QUARTER: Cleanup = Cleanup::Delete { hours: 90 * 24, bytes: None };
 
+/// A week of clicks, or a GiB of them to a partition: whoever learns from them keeps snapshots.
+const CLICKS: Cleanup = Cleanup::Delete { hours: 7 * 24, bytes: Some(1 << 30) };
+
 const fn topic(name: &'static str, partitions: u32, cleanup: Cleanup) -> Topic {
     Topic { name, partitions, cleanup }
 }
@@ -49,16 +52,18 @@ pub const SHIPPING: Topic = topic("shop.shipping", 6, WEEK);
 
 /// Keyed by customer id: who was told what.
 pub const NOTIFICATIONS: Topic = topic("shop.notifications", 3, WEEK);
+/// Keyed by session id: what visitors do. The number of partitions divides 64, the model's lots.
+pub const ACTIVITY: Topic = topic("shop.activity", 8, CLICKS);
 
 /// The topics whose events belong to the saga of one order and are keyed by its id.
 pub const SAGA: &[&Topic] = &[&ORDERS, &INVENTORY, &SHIPPING];
 
 /// All topics that carry events.
 pub const ALL: &[&Topic] =
-    &[&PRODUCTS, &ORDERS, &INVENTORY, &STOCK_LEVELS, &SHIPPING, &NOTIFICATIONS];
+    &[&PRODUCTS, &ORDERS, &INVENTORY, &STOCK_LEVELS, &SHIPPING, &NOTIFICATIONS, &ACTIVITY];
 
 /// The services that keep dead letters.
-pub const SERVICES: &[&str] = &["order", "inventory", "shipping", "notification"];
+pub const SERVICES: &[&str] = &["order", "inventory", "shipping", "notification", "recommendation"];
 
 /// Where `service` keeps what it could not process, keyed as the original.
 pub fn dead_letters(service: &str) -> Option<&'static Topic> {
@@ -75,4 +80,5 @@ pub const DEAD_LETTERS: &[Topic] = &[
     topic("shop.inventory.dead-letters", 1, QUARTER),
     topic("shop.shipping.dead-letters", 1, QUARTER),
     topic("shop.notification.dead-letters", 1, QUARTER),
+    topic("shop.recommendation.dead-letters", 1, QUARTER),
 ];

@@ -12,6 +12,9 @@ pub struct TraceContext {
     state: Option<String>,
 }
 
+/// The flag that the trace is recorded.
+const SAMPLED: u8 = 1;
+
 /// The longest `tracestate` that is carried, in bytes (the specification asks for at least 512).
 const MAX_STATE_BYTES: usize = 512;
 
@@ -19,7 +22,7 @@ impl TraceContext {
     /// A new, sampled trace that begins here; `id` must be random in its lower half.
     pub fn root(id: Uuid) -> Self {
         let (_, span_id) = id.as_u64_pair();
-        Self { trace_id: id.as_u128(), span_id, flags: 1, state: None }
+        Self { trace_id: id.as_u128(), span_id, flags: SAMPLED, state: None }
     }
 
     /// Reads the two headers; `None` when `traceparent` is not valid.
@@ -44,6 +47,24 @@ impl TraceContext {
         Self { span_id, ..self.clone() }
     }
 
+    /// The same trace, in the span with this id.
+    #[must_use]
+    pub fn with_span(&self, span_id: u64) -> Self {
+        Self { span_id, ..self.clone() }
+    }
+
+    /// The same with this decision whether the trace is recorded.
+    #[must_use]
+    pub fn with_sampled(mut self, sampled: bool) -> Self {
+        self.flags = (self.flags & !SAMPLED) | u8::from(sampled);
+        self
+    }
+
+    /// Whether the trace is recorded: who began it has decided, everybody follows.
+    pub fn is_sampled(&self) -> bool {
+        self.flags & SAMPLED != 0
+    }
+
     /// The `traceparent` header.
     pub fn traceparent(&self) -> String {
         format!("00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, self.flags)
@@ -57,6 +78,21 @@ impl TraceContext {
     /// The trace's id, 32 hexadecimal digits.
     pub fn trace_id(&self) -> String {
         format!("{:032x}", self.trace_id)
+    }
+
+    /// The span's id, 16 hexadecimal digits.
+    pub fn span_id(&self) -> String {
+        format!("{:016x}", self.span_id)
+    }
+
+    /// The trace's id as a number.
+    pub fn trace_number(&self) -> u128 {
+        self.trace_id
+    }
+
+    /// The span's id as a number.
+    pub fn span_number(&self) -> u64 {
+        self.span_id
     }
 }
 
@@ -89,6 +125,16 @@ mod tests {
         let child = context.child(Uuid::from_u128(42));
         assert_eq!(child.trace_id(), context.trace_id());
         assert_ne!(child.traceparent(), context.traceparent());
+    }
+
+    #[test]
+    fn a_child_is_recorded_when_its_parent_is() {
+        let context = TraceContext::parse(PARENT, None).unwrap();
+        assert!(context.is_sampled() && context.child(Uuid::from_u128(42)).is_sampled());
+        let context = context.with_sampled(false);
+        assert!(context.traceparent().ends_with("-00"));
+        assert!(!context.with_span(7).is_sampled());
+        assert!(context.with_sampled(true).is_sampled());
     }
 
     #[test]

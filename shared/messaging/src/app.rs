@@ -13,6 +13,7 @@ use crate::{
     log::EventLog,
     runtime::Running,
     service::{Context, Service},
+    telemetry::Telemetry,
 };
 
 /// What a service is handed; it cannot tell which kind.
@@ -26,6 +27,8 @@ pub struct Platform {
     pub clock: Arc<dyn Clock>,
     /// Where the services' databases are.
     pub databases: Databases,
+    /// Where spans and numbers go; by default, numbers are kept and no spans are made.
+    pub telemetry: Telemetry,
 }
 
 /// Where the services' databases are; each has its own.
@@ -92,9 +95,10 @@ impl<S: Service> App<S> {
     /// When the database cannot be opened.
     pub async fn build<M: MigratorTrait>(service: S, platform: &Platform) -> Result<Self, DbErr> {
         let database = platform.databases.open::<M>(S::NAME).await?;
-        let Platform { log, codec, clock, .. } = platform.clone();
+        let Platform { log, codec, clock, telemetry, .. } = platform.clone();
         let (executor, queue) = Executor::new();
-        let ctx = Arc::new(Context { service, database, codec, clock });
+        let (tracer, metrics) = (telemetry.tracer(S::NAME), telemetry.metrics.of(S::NAME));
+        let ctx = Arc::new(Context { service, database, codec, clock, tracer, metrics });
         Ok(Self { ctx, executor, log, queue })
     }
 

@@ -124,7 +124,7 @@ impl Database {
     /// # Errors
     /// When the server cannot be reached, refuses, or a migration fails.
     pub async fn on_server<M: MigratorTrait>(server: &str, name: &str) -> Result<Self, DbErr> {
-        Self::postgres::<M>(postgres::on_server(server, name).await?).await
+        Self::postgres::<M>(postgres::on_server(server, name)?).await
     }
 
     /// Waits until it is this replica's turn to do `duty`.
@@ -173,6 +173,32 @@ impl Database {
     pub async fn close(&self) -> Result<(), DbErr> {
         self.reader.close_by_ref().await?;
         self.writer.close_by_ref().await
+    }
+
+    /// What kind it is, as `db.system.name` has it.
+    pub fn system(&self) -> &'static str {
+        if self.is_sqlite() { "sqlite" } else { "postgresql" }
+    }
+
+    /// Its pools: their names, how many connections each has, and how many of them are idle.
+    pub fn pools(&self) -> Vec<(&'static str, u32, usize)> {
+        let sizes = |connection: &DatabaseConnection| {
+            if self.is_sqlite() {
+                let pool = connection.get_sqlite_connection_pool();
+                (pool.size(), pool.num_idle())
+            } else {
+                let pool = connection.get_postgres_connection_pool();
+                (pool.size(), pool.num_idle())
+            }
+        };
+        let (size, idle) = sizes(&self.writer);
+        let writer = ("writer", size, idle);
+        if !self.is_sqlite() {
+            // Queries and transactions share one.
+            return vec![writer];
+        }
+        let (size, idle) = sizes(&self.reader);
+        vec![writer, ("reader", size, idle)]
     }
 
     fn is_sqlite(&self) -> bool {

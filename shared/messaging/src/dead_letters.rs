@@ -1,6 +1,6 @@
 //! Records that can never be handled: kept whole with the reason, and sent again on request.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
@@ -13,6 +13,9 @@ use crate::{
     outbox::Outgoing,
     record::{Headers, NewRecord, Position, Record},
 };
+
+/// After this without another record, there is none.
+const SILENCE: Duration = Duration::from_secs(1);
 
 const REASON: &str = "dead_letter_reason";
 const ATTEMPTS: &str = "dead_letter_attempts";
@@ -172,7 +175,11 @@ impl DeadLetters {
         }
         let mut consumer = self.log.assign(&[from]).await?;
         loop {
-            match consumer.next().await {
+            // Kafka's end may lie behind a transaction's marker, which is no record.
+            let Ok(event) = tokio::time::timeout(SILENCE, consumer.next()).await else {
+                return Ok(found);
+            };
+            match event {
                 LogEvent::Records(_, records) => {
                     let last = records.last().map_or(0, |record| record.offset);
                     found.extend(records);

@@ -1,9 +1,12 @@
 //! The one transaction in which everything happens (I2): inbox, load, decide and evolve, save,
 //! project, outbox. One statement each, however many records and requests share it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use events::{CodecError, trace::TraceContext};
+use events::{CodecError, topics, trace::TraceContext};
 use kernel::{Decider, Timestamp};
 use sea_orm::DatabaseTransaction;
 
@@ -15,9 +18,10 @@ use crate::{
     outbox::Outgoing,
     record::{NewRecord, Record},
     service::{
-        Aggregate, Cause, Command, Context, Heard, LastEvent, Refusal, Said, Service, State, Store,
-        Voice,
+        Aggregate, Cause, Command, Context, Ended, Heard, LastEvent, Refusal, Said, Service, State,
+        Store, Voice,
     },
+    telemetry::{Span, batch, logged, notes::Noted},
 };
 
 /// Everything one transaction is to do, in this order.
@@ -96,10 +100,18 @@ pub struct Outcome<S: Service> {
     pub said: usize,
     /// How many of the records had been heard before.
     pub duplicates: usize,
+    /// Where those stand that had been heard before; for their spans, if any are made.
+    pub repeated: Vec<String>,
     /// How many of the records went to the dead letters.
     pub dead_letters: usize,
     /// Whether a deadline was set or cleared.
     pub deadlines_changed: bool,
+    /// For each request, what its span is to be told.
+    pub noted: Vec<Noted>,
+    /// The spans of what was said, to be ended with the commit.
+    pub created: Vec<Span>,
+    /// The sagas that ended.
+    pub ended: Vec<(Ended, TraceContext)>,
 }
 
 /// Why a transaction failed.
@@ -126,6 +138,18 @@ impl ExecuteError {
             Self::Store(error) => error.is_transient(),
             Self::Codec(error) => error.is_transient(),
             Self::Reply(_) | Self::Panicked(_) => false,
+        }
+    }
+
+    /// What went wrong, in one of few words.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Store(StoreError::Conflict(_)) => "conflict",
+            Self::Store(StoreError::Database(_)) => "database",
+            Self::Store(StoreError::Corrupt { .. }) => "corrupt",
+            Self::Codec(_) => "codec",
+            Self::Reply(_) => "reply",
+            Self::Panicked(_) => "panic",
         }
     }
 }
@@ -164,11 +188,11 @@ pub async fn execute<S: Service>(
     for command in &expired {
         work.handle_expired(command);
     }
-    let answers = batch.requests.iter().map(|request| answered.answer(&mut work, request));
-    let answers = answers.collect::<Result<Vec<_>, _>>()?;
+    let (answers, noted) = answer_all(&mut answered, &mut work, &batch.requests)?;
 
     let changed = work.changed();
     let deadlines_changed = !work.deadlines.is_empty();
+    let ended = std::mem::take(&mut work.ended);
     let said = work.save(tx, &batch.due).await?;
     let notes: Vec<_> = heard.iter().map(|(heard, _)| *heard).collect();
     ctx.service.project(tx, &notes, &said).await?;
@@ -184,9 +208,36 @@ pub async fn execute<S: Service>(
         changed,
         said: said.len() + poison.len(),
         duplicates: batch.items.len() - fresh.len(),
+        repeated: if ctx.tracer.is_on() { repeated(&batch.items, &fresh) } else { vec![] },
         dead_letters: poison.len(),
         deadlines_changed,
+        noted,
+        created: batch::creations(&ctx.tracer, &said, now),
+        ended,
     })
+}
+
+fn answer_all<S: Service>(
+    answered: &mut Answered,
+    work: &mut Work<'_, S>,
+    requests: &[Request<S>],
+) -> Result<(Vec<Answer<S>>, Vec<Noted>), ExecuteError> {
+    let (mut answers, mut noted) = (Vec::new(), Vec::new());
+    for request in requests {
+        answers.push(answered.answer(work, request)?);
+        noted.push(std::mem::take(&mut work.noted));
+    }
+    Ok((answers, noted))
+}
+
+/// The places of those items that are not `fresh`.
+fn repeated<S: Service>(items: &[Item<S>], fresh: &[&Item<S>]) -> Vec<String> {
+    if items.len() == fresh.len() {
+        return Vec::new();
+    }
+    let fresh: HashSet<_> = fresh.iter().map(|item| dead_letters::place(item.record())).collect();
+    let places = items.iter().map(|item| dead_letters::place(item.record()));
+    places.filter(|place| !fresh.contains(place)).collect()
 }
 
 /// Marks the items in the inbox and returns those that were not there, each once.
@@ -219,7 +270,7 @@ fn split<'b, S: Service>(items: &[&'b Item<S>]) -> (Poison<'b>, ToHandle<'b, S>)
 }
 
 fn encode<S: Service>(ctx: &Context<S>, said: &[Said]) -> Result<Vec<Outgoing>, CodecError> {
-    let outgoing = said.iter().map(|Said { envelope, event }| {
+    let outgoing = said.iter().map(|Said { envelope, event, .. }| {
         Ok(Outgoing {
             id: envelope.id.to_string(),
             kind: envelope.kind.clone(),
@@ -242,6 +293,9 @@ struct Work<'a, S: Service> {
     changed: Vec<String>,
     deadlines: HashMap<String, Option<Timestamp>>,
     fallback: &'a dyn kernel::Clock,
+    /// What the span of the request at hand is to be told.
+    noted: Noted,
+    ended: Vec<(Ended, TraceContext)>,
 }
 
 impl<'a, S: Service> Work<'a, S> {
@@ -257,15 +311,20 @@ impl<'a, S: Service> Work<'a, S> {
             changed: Vec::new(),
             deadlines: HashMap::new(),
             fallback: &*ctx.clock,
+            noted: Noted::default(),
+            ended: Vec::new(),
         })
     }
 
     /// An event's effects continue its trace. A refusal means that it changes nothing.
     fn handle_heard(&mut self, heard: &Heard, command: &Command<S>) {
-        let trace = heard.envelope.trace.clone().unwrap_or_else(|| self.new_trace());
-        let cause = Cause { event_id: Some(heard.envelope.id), trace };
+        let span = heard.span.as_ref().map(|span| &span.context);
+        let trace = span.or(heard.envelope.trace.as_ref()).cloned();
+        let trace = trace.unwrap_or_else(|| self.new_trace());
+        let cause = Cause { event_id: Some(heard.envelope.id), trace: trace.clone() };
         if let Err(refusal) = self.decide(command, |_| cause, |_, _| ()) {
-            tracing::debug!(event = heard.envelope.kind, %refusal, "changes nothing");
+            let kind = &heard.envelope.kind;
+            logged(Some(&trace), || tracing::debug!(event = kind, %refusal, "changes nothing"));
         }
     }
 
@@ -277,8 +336,20 @@ impl<'a, S: Service> Work<'a, S> {
     }
 
     fn handle_request(&mut self, request: &Request<S>) -> Answer<S> {
-        let cause = |last: Option<&LastEvent>| later(last, request.trace.clone());
-        self.decide(&request.command, cause, S::reply).map_err(NotDone::Refused)
+        let mut continued = None;
+        let cause = |last: Option<&LastEvent>| {
+            continued = last.map(|last| last.trace.clone());
+            later(last, request.trace.clone())
+        };
+        let said = self.voice.said.len();
+        let answer = self.decide(&request.command, cause, S::reply).map_err(NotDone::Refused);
+        let said = &self.voice.said[said..];
+        let of_an_order = said.iter().find(|said| topics::SAGA.contains(&said.event.topic()));
+        self.noted = Noted {
+            links: continued.into_iter().collect(),
+            order_id: of_an_order.map(|said| said.event.key().to_owned()),
+        };
+        answer
     }
 
     /// One decision: what happened is evolved into the state and said.
@@ -311,6 +382,8 @@ impl<'a, S: Service> Work<'a, S> {
         let waited_until = self.service.deadline(&aggregate.state);
         for event in happened {
             aggregate.state = S::Rules::evolve(std::mem::take(&mut aggregate.state), event);
+            let ended = self.service.ended(&aggregate.state, event);
+            self.ended.extend(ended.map(|ended| (ended, cause.trace.clone())));
             if let Some(event) = self.service.say(&aggregate.state, event, self.voice.now()) {
                 aggregate.last = Some(self.voice.say(event, &aggregate.id, cause));
             }
@@ -344,7 +417,8 @@ impl<'a, S: Service> Work<'a, S> {
     }
 
     fn new_trace(&self) -> TraceContext {
-        TraceContext::root(self.fallback.new_id())
+        // Nobody records the span that it would begin with.
+        TraceContext::root(self.fallback.new_id()).with_sampled(false)
     }
 }
 

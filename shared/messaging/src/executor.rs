@@ -8,11 +8,12 @@ use futures::FutureExt as _;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use crate::{
-    execute::{Answer, Batch, ExecuteError, Item, NotDone, Outcome, Request, execute},
+    execute::{Batch, ExecuteError, Item, NotDone, Outcome, Request, execute},
     idempotency::IdempotencyKey,
     retry::Backoff,
     service::{Command, Context, Refusal, Service},
     signal::News,
+    telemetry::{batch, logged, notes, notes::Notes},
 };
 
 /// Jobs that may wait; one more request is told to come back later.
@@ -77,7 +78,7 @@ pub enum RequestError<R> {
 /// What waits for a transaction.
 enum Job<S: Service> {
     Records(Vec<Item<S>>, oneshot::Sender<()>),
-    Request(Box<Request<S>>, oneshot::Sender<Result<S::Reply, RequestError<Refusal<S>>>>),
+    Request(Box<Request<S>>, Reply<S>),
     Due(Vec<String>, oneshot::Sender<()>),
     Relayed(Vec<i64>, oneshot::Sender<()>),
 }
@@ -107,6 +108,11 @@ impl<S: Service> Executor<S> {
     pub fn new() -> (Self, Queue<S>) {
         let (queue, jobs) = mpsc::channel(QUEUE_CAPACITY);
         (Self { queue, load: Arc::default() }, Queue(Arc::new(Mutex::new(jobs))))
+    }
+
+    /// How many jobs wait for a transaction.
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
     }
 
     /// What tells requests to come back later.
@@ -149,7 +155,8 @@ impl<S: Service> Executor<S> {
         }
         let (answer, receiver) = oneshot::channel();
         let request = Box::new(Request { command, idempotency, trace });
-        self.queue.try_send(Job::Request(request, answer)).map_err(|error| match error {
+        let reply = Reply { answer, notes: notes::current() };
+        self.queue.try_send(Job::Request(request, reply)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => RequestError::Overloaded(RETRY_AFTER),
             mpsc::error::TrySendError::Closed(_) => stopping(),
         })?;
@@ -209,7 +216,18 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     stop.wait_for(|stop| *stop).await.ok();
 }
 
-type Reply<S> = oneshot::Sender<Result<<S as Service>::Reply, RequestError<Refusal<S>>>>;
+/// Who waits for a request.
+struct Reply<S: Service> {
+    answer: oneshot::Sender<Result<S::Reply, RequestError<Refusal<S>>>>,
+    notes: Option<Arc<Notes>>,
+}
+
+impl<S: Service> Reply<S> {
+    /// Whether nobody waits any more.
+    fn is_closed(&self) -> bool {
+        self.answer.is_closed()
+    }
+}
 
 /// Jobs that share a transaction, and who waits for them.
 struct Group<S: Service> {
@@ -250,8 +268,9 @@ impl<S: Service> Group<S> {
         let mut backoff = Backoff::default();
         loop {
             match attempt(ctx, &self.batch).await {
-                Ok(outcome) => return self.finish(outcome.answers),
+                Ok(outcome) => return self.finish(outcome),
                 Err(error) if error.is_transient() => {
+                    ctx.metrics.retried();
                     self.give_up_requests(&error, backoff.failures());
                     backoff.wait().await;
                 }
@@ -267,7 +286,11 @@ impl<S: Service> Group<S> {
         }
     }
 
-    fn finish(self, answers: Vec<Answer<S>>) {
+    fn finish(self, outcome: Outcome<S>) {
+        let Outcome { answers, noted, .. } = outcome;
+        for (reply, noted) in self.replies.iter().zip(noted) {
+            reply.notes.iter().for_each(|notes| notes.add(noted.clone()));
+        }
         send::<S>(self.replies, answers.into_iter().map(from_answer).collect());
         self.done.into_iter().for_each(tell);
     }
@@ -283,7 +306,7 @@ impl<S: Service> Group<S> {
             self.batch.requests.clear();
             for reply in self.replies.drain(..) {
                 // Who no longer waits need not be told.
-                drop(reply.send(Err(RequestError::Unavailable(error.to_string()))));
+                drop(reply.answer.send(Err(RequestError::Unavailable(error.to_string()))));
             }
         }
     }
@@ -295,7 +318,7 @@ fn send<S: Service>(
 ) {
     for (reply, answer) in replies.into_iter().zip(answers) {
         // A client may have gone; what it asked for is done all the same.
-        drop(reply.send(answer));
+        drop(reply.answer.send(answer));
     }
 }
 
@@ -313,6 +336,19 @@ fn from_answer<R, F>(answer: Result<R, NotDone<F>>) -> Result<R, RequestError<F>
 
 /// One transaction; a panic in a rule is an error like any other.
 async fn attempt<S: Service>(
+    ctx: &Context<S>,
+    batch: &Batch<S>,
+) -> Result<Outcome<S>, ExecuteError> {
+    let start = ctx.clock.now();
+    let result = try_once(ctx, batch).await;
+    match &result {
+        Ok(outcome) => batch::committed(ctx, batch, outcome, start),
+        Err(error) => batch::failed(ctx, batch, error, start),
+    }
+    result
+}
+
+async fn try_once<S: Service>(
     ctx: &Context<S>,
     batch: &Batch<S>,
 ) -> Result<Outcome<S>, ExecuteError> {
@@ -347,7 +383,9 @@ async fn one_by_one<S: Service>(
         let record = item.record().clone();
         let alone = Batch { items: vec![item], ..Batch::default() };
         if let Err(error) = persist(ctx, &alone).await {
-            tracing::error!(service = S::NAME, place = %record.at, offset = record.offset, %error, "a record goes to the dead letters");
+            logged(record.trace().as_ref(), || {
+                tracing::error!(service = S::NAME, place = %record.at, offset = record.offset, %error, "a record goes to the dead letters");
+            });
             let poison = Item::Poison(record, error.to_string());
             keep(ctx, &Batch { items: vec![poison], ..Batch::default() }).await;
         }
@@ -362,11 +400,14 @@ async fn one_by_one<S: Service>(
             answers.push(Err(stopping()));
             continue;
         }
+        let trace = request.trace.clone();
         let alone = Batch { requests: vec![request], ..Batch::default() };
         answers.push(match persist(ctx, &alone).await {
             Ok(mut outcome) => outcome.answers.pop().map_or_else(|| Err(stopping()), from_answer),
             Err(error) => {
-                tracing::error!(service = S::NAME, %error, "a request failed");
+                logged(Some(&trace), || {
+                    tracing::error!(service = S::NAME, %error, "a request failed");
+                });
                 Err(RequestError::Internal(error.to_string()))
             }
         });
@@ -382,7 +423,10 @@ async fn persist<S: Service>(
     let mut backoff = Backoff::default();
     loop {
         match attempt(ctx, batch).await {
-            Err(error) if error.is_transient() => backoff.wait().await,
+            Err(error) if error.is_transient() => {
+                ctx.metrics.retried();
+                backoff.wait().await;
+            }
             done => return done,
         }
     }

@@ -94,6 +94,10 @@ pub trait Consumer: Send {
     /// when the partition is revoked or the consumer is dropped.
     fn store(&self, position: Position);
 
+    /// How far each partition was read, as far as is known: past the offsets that no record has (commit markers,
+    /// forgotten records), which are never delivered. Everything before was returned by [`next`](Self::next).
+    fn reached(&self) -> Vec<Position>;
+
     /// Stops delivering from these partitions; nothing is lost or buffered without bound.
     fn pause(&self, partitions: &[TopicPartition]);
 

@@ -114,6 +114,15 @@ pub async fn depth(db: &impl ConnectionTrait, limit: u64) -> Result<u64, DbErr> 
     Entity::find().limit(limit).count(db).await
 }
 
+/// When the oldest row was written.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn oldest(db: &impl ConnectionTrait) -> Result<Option<Timestamp>, DbErr> {
+    let row = Entity::find().order_by_asc(Column::Position).one(db).await?;
+    Ok(row.map(|row| Timestamp(row.created_at)))
+}
+
 impl From<Model> for NewRecord {
     fn from(row: Model) -> Self {
         Self {

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     executor::Executor,
+    metrics::Depth,
     pipeline::prepare,
     record::{Position, Record, TopicPartition},
     service::{Context as ServiceContext, Service},
@@ -36,6 +37,7 @@ pub struct PartitionActor<S: Service> {
     executor: Executor<S>,
     progress: mpsc::Sender<Progress>,
     waiting: VecDeque<Arc<Record>>,
+    depth: Depth,
     busy: bool,
     draining: Vec<oneshot::Sender<()>>,
 }
@@ -59,7 +61,8 @@ impl<S: Service> PartitionActor<S> {
         progress: mpsc::Sender<Progress>,
     ) -> Self {
         let (waiting, draining) = (VecDeque::new(), Vec::new());
-        Self { at, ctx, executor, progress, waiting, busy: false, draining }
+        let depth = ctx.metrics.mailbox("partition");
+        Self { at, ctx, executor, progress, waiting, depth, busy: false, draining }
     }
 
     /// Starts on whatever waits, unless a batch is in flight.
@@ -83,6 +86,7 @@ impl<S: Service> PartitionActor<S> {
         self.busy = false;
         if committed {
             let last = self.waiting.drain(..count).next_back();
+            self.depth.set(self.waiting.len());
             let offset = last.map_or(0, |record| record.offset + 1);
             let position = Position { at: self.at.clone(), offset };
             let progress = Progress { position, waiting: self.waiting.len() };
@@ -136,6 +140,7 @@ impl<S: Service> Handler<Deliver> for PartitionActor<S> {
 
     fn handle(&mut self, Deliver(records): Deliver, ctx: &mut Self::Context) -> usize {
         self.waiting.extend(records.into_iter().map(Arc::new));
+        self.depth.set(self.waiting.len());
         self.work(ctx);
         self.waiting.len()
     }

@@ -9,6 +9,7 @@ use crate::{
     record::Record,
     retry::Backoff,
     service::{Context, Heard, Hearing, Service},
+    telemetry::{batch::Processing, logged},
 };
 
 /// What each of `records` comes to, in their order; those that mean nothing are left out. A
@@ -20,14 +21,18 @@ pub async fn prepare<S: Service>(ctx: &Context<S>, records: &[Arc<Record>]) -> V
         loop {
             match prepare_one(ctx, record).await {
                 Ok(item) => {
+                    ctx.metrics.consumed(record);
                     items.extend(item);
                     backoff.reset();
                     break;
                 }
                 Err(error) => {
                     if backoff.failures() == 0 {
-                        tracing::warn!(service = S::NAME, place = %record.at, %error, "waiting to decode");
+                        logged(record.trace().as_ref(), || {
+                            tracing::warn!(service = S::NAME, place = %record.at, %error, "waiting to decode");
+                        });
                     }
+                    ctx.metrics.retried();
                     backoff.wait().await;
                 }
             }
@@ -58,8 +63,11 @@ pub async fn prepare_one<S: Service>(
         Ok(envelope) => envelope,
         Err(error) => return poison(error.to_string()),
     };
-    let heard = Heard { record: record.clone(), envelope, event };
-    match ctx.service.hear(&heard, ctx.stamp()) {
+    let stamp = ctx.stamp();
+    let span = Processing::begin(&ctx.tracer, envelope.trace.as_ref(), &*ctx.clock);
+    let (record, received) = (record.clone(), stamp.now);
+    let heard = Heard { record, envelope, event, received, span };
+    match ctx.service.hear(&heard, stamp) {
         Ok(Hearing::Ignore) => Ok(None),
         Ok(Hearing::Note) => Ok(Some(Item::Heard(Box::new(heard), None))),
         Ok(Hearing::Do(command)) => Ok(Some(Item::Heard(Box::new(heard), Some(command)))),

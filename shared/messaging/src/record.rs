@@ -1,6 +1,7 @@
 //! What a log holds: records in partitions of topics, with Kafka's shape.
 
 use bytes::Bytes;
+use events::trace::TraceContext;
 
 /// Headers in the order they were written; a key may occur more than once, as in Kafka.
 pub type Headers = Vec<(String, Bytes)>;
@@ -67,9 +68,30 @@ pub struct Record {
 }
 
 impl Record {
+    /// The trace that it came with.
+    pub fn trace(&self) -> Option<TraceContext> {
+        TraceContext::parse(self.header("traceparent")?, self.header("tracestate"))
+    }
+
     /// The first header of this name, if it is UTF-8.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.headers.iter().find(|(key, _)| key == name)?;
-        std::str::from_utf8(value).ok()
+        header(&self.headers, name)
     }
+}
+
+impl NewRecord {
+    /// The trace that it goes with.
+    pub fn trace(&self) -> Option<TraceContext> {
+        TraceContext::parse(self.header("traceparent")?, self.header("tracestate"))
+    }
+
+    /// The first header of this name, if it is UTF-8.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        header(&self.headers, name)
+    }
+}
+
+fn header<'h>(headers: &'h Headers, name: &str) -> Option<&'h str> {
+    let (_, value) = headers.iter().find(|(key, _)| key == name)?;
+    std::str::from_utf8(value).ok()
 }

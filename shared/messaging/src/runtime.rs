@@ -16,9 +16,11 @@ use crate::{
     gate::Gate,
     idempotency, inbox,
     log::EventLog,
+    metrics::ServiceMetrics,
     relay::Relay,
     retry::Backoff,
     service::{Context as ServiceContext, Errand, Service},
+    telemetry::observed::ObservedLog,
 };
 
 /// How often old rows are looked for.
@@ -53,23 +55,24 @@ impl<S: Service> Running<S> {
         let (close, closed) = watch::channel(false);
         let write = |_| executor::write(ctx.clone(), queue.clone(), closed.clone());
         let writers = (0..ctx.database.writers()).map(write).map(tokio::spawn).collect();
+        let watch = (&ctx.metrics, &stopped);
         let mut actors = vec![
-            Role::supervise("register", &stopped, registration(ctx.clone())),
-            Role::supervise("relay", &stopped, relay(ctx.clone(), log.clone(), executor.clone())),
+            Role::supervise("register", watch, registration(ctx.clone())),
+            Role::supervise("relay", watch, relay(ctx.clone(), log.clone(), executor.clone())),
             Role::supervise(
                 "deadlines",
-                &stopped,
+                watch,
                 deadlines(ctx.clone(), executor.clone(), gate.clone()),
             ),
-            Role::supervise("housekeeping", &stopped, housekeeping(ctx.clone())),
+            Role::supervise("housekeeping", watch, housekeeping(ctx.clone())),
         ];
         let errands = S::errands(ctx, &executor, log).into_iter();
         actors.extend(errands.map(|Errand { name, begin }| {
-            Role::supervise(name, &stopped, move || on_tokio(begin()))
+            Role::supervise(name, watch, move || on_tokio(begin()))
         }));
         let reader =
             reader(ctx.clone(), log.clone(), executor.clone(), gate.clone(), stopped.clone());
-        let reader = Role::supervise("consumer", &stopped, reader);
+        let reader = Role::supervise("consumer", watch, reader);
         Self { executor, gate, stop, close, actors, reader, writers }
     }
 
@@ -110,6 +113,7 @@ fn relay<S: Service>(
     log: Arc<dyn EventLog>,
     executor: Executor<S>,
 ) -> impl Fn() -> Loop {
+    let log: Arc<dyn EventLog> = Arc::new(ObservedLog::new(log, &ctx));
     move || on_tokio(Relay::new(ctx.database.clone(), log.clone(), executor.clone()).run())
 }
 
@@ -194,6 +198,7 @@ fn on_tokio(work: impl Future<Output = ()> + Send + 'static) -> Loop {
 struct Role {
     name: &'static str,
     start: Box<dyn Fn() -> Loop>,
+    metrics: ServiceMetrics,
     stop: watch::Receiver<bool>,
     running: Option<SpawnHandle>,
     waiting: Vec<oneshot::Sender<()>>,
@@ -202,12 +207,12 @@ struct Role {
 impl Role {
     fn supervise(
         name: &'static str,
-        stop: &watch::Receiver<bool>,
+        (metrics, stop): (&ServiceMetrics, &watch::Receiver<bool>),
         start: impl Fn() -> Loop + 'static,
     ) -> Addr<Self> {
-        let (start, stop) = (Box::new(start), stop.clone());
+        let (start, metrics, stop) = (Box::new(start), metrics.clone(), stop.clone());
         let (running, waiting) = Default::default();
-        actix::Supervisor::start(move |_| Self { name, start, stop, running, waiting })
+        actix::Supervisor::start(move |_| Self { name, start, metrics, stop, running, waiting })
     }
 
     fn ended(&mut self, panicked: bool, ctx: &mut Context<Self>) {
@@ -216,6 +221,7 @@ impl Role {
         self.waiting.clear();
         if !*self.stop.borrow() {
             tracing::error!(role = self.name, panicked, "ended, starts anew");
+            self.metrics.restarted(self.name);
             ctx.stop();
         }
     }

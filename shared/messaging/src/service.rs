@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use events::{Codec, Envelope, Event, topics::Topic, trace::TraceContext};
 use futures::future::BoxFuture;
 use kernel::{Clock, Decider, Timestamp};
-use sea_orm::DatabaseTransaction;
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -15,7 +15,9 @@ use crate::{
     database::{Database, StoreError},
     executor::Executor,
     log::EventLog,
+    metrics::{InFlight, ServiceMetrics},
     record::Record,
+    telemetry::{Tracer, batch::Processing},
 };
 
 /// The command type of a service.
@@ -96,6 +98,24 @@ pub trait Service: Sized + Send + Sync + 'static {
     ) -> Vec<Errand> {
         Vec::new()
     }
+
+    /// How a saga of this service ended, or a stage of it, when `happened` is that end. Pure; for
+    /// the histogram of durations.
+    fn ended(
+        &self,
+        _state: &State<Self>,
+        _happened: &<Self::Rules as Decider>::Event,
+    ) -> Option<Ended> {
+        None
+    }
+
+    /// The sagas of this service that wait, asked for at a scrape; `None` when it has none.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    async fn in_flight(&self, _db: &DatabaseConnection) -> Result<Option<InFlight>, DbErr> {
+        Ok(None)
+    }
 }
 
 /// A loop of a service's own, beside those that every service has.
@@ -104,6 +124,15 @@ pub struct Errand {
     pub name: &'static str,
     /// Begins it: at the start, and whenever it has ended or panicked while the service runs.
     pub begin: Box<dyn Fn() -> BoxFuture<'static, ()>>,
+}
+
+/// The end of a saga.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Such as `confirmed`; one of few.
+    pub outcome: &'static str,
+    /// When it began.
+    pub began: Timestamp,
 }
 
 /// The aggregates that one transaction works on: loaded together, saved together.
@@ -178,6 +207,10 @@ pub struct Heard {
     pub envelope: Envelope,
     /// Its content.
     pub event: Event,
+    /// When it was taken up.
+    pub received: Timestamp,
+    /// The span of its processing, if its trace is recorded.
+    pub span: Option<Processing>,
 }
 
 /// What an event means to a service.
@@ -221,6 +254,8 @@ pub struct Said {
     pub envelope: Envelope,
     /// Its content.
     pub event: Event,
+    /// The span that caused it.
+    pub parent: TraceContext,
 }
 
 /// Puts envelopes around what a service says, and collects it.
@@ -256,7 +291,7 @@ impl<'a> Voice<'a> {
             causation_id: cause.event_id,
             trace: Some(trace.clone()),
         };
-        self.said.push(Said { envelope, event });
+        self.said.push(Said { envelope, event, parent: cause.trace.clone() });
         LastEvent { id, trace }
     }
 }
@@ -271,6 +306,10 @@ pub struct Context<S> {
     pub codec: Arc<Codec>,
     /// Where time and ids come from.
     pub clock: Arc<dyn Clock>,
+    /// What its spans go through.
+    pub tracer: Tracer,
+    /// Its numbers.
+    pub metrics: ServiceMetrics,
 }
 
 impl<S: Service> Context<S> {

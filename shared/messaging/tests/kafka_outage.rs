@@ -40,7 +40,7 @@ async fn nothing_is_lost_when_the_broker_stops_and_starts_or_is_killed() {
 }
 
 fn variable(name: &str) -> Option<String> {
-    std::env::var_os(name)?.into_string().ok()
+    std::env::var_os(name)?.into_string().ok().filter(|value| !value.is_empty())
 }
 
 async fn outage(broker: &str, control: &str, kill: bool) {

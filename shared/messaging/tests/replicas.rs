@@ -16,7 +16,7 @@ struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(messaging::migration::Migration)]
+        vec![Box::new(messaging::migration::Messaging)]
     }
 }
 

@@ -8,6 +8,7 @@ use messaging::{
     kafka::{KafkaConfig, KafkaLog, Login, Sasl, Security, Tls},
     log::{EventLog, LogError},
     retry::Backoff,
+    telemetry::Telemetry,
 };
 use schema_registry_converter::{async_impl::schema_registry::SrSettings, error::SRCError};
 
@@ -89,6 +90,7 @@ pub enum ConnectError {
 pub async fn connect(
     servers: Servers,
     environment: &Environment,
+    telemetry: Telemetry,
 ) -> Result<Platform, ConnectError> {
     let log = KafkaLog::connect(kafka(&servers.kafka, environment)?)?;
     let codec = Codec::new(registry(servers.registry, environment)?);
@@ -98,6 +100,7 @@ pub async fn connect(
         codec: Arc::new(codec),
         clock: Arc::new(SystemClock),
         databases: servers.databases,
+        telemetry,
     })
 }
 

@@ -141,7 +141,8 @@ impl Environment {
         self.tables.iter().copied().flatten()
     }
 
-    fn knows(&self, name: &str) -> bool {
+    /// Whether it is in a table, as itself or as its file.
+    pub fn knows(&self, name: &str) -> bool {
         self.variables().any(|variable| {
             let is_file = || name.strip_suffix(FILE) == Some(variable.name);
             variable.name == name || (variable.is_secret && is_file())

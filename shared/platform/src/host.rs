@@ -13,13 +13,22 @@ use actix_web::{
     web::{self, Data},
 };
 use events::Codec;
-use futures::future::LocalBoxFuture;
+use futures::future::{BoxFuture, LocalBoxFuture};
 use messaging::{
-    app::App, dead_letters::DeadLetters, log::EventLog, runtime::Running, service::Service,
+    app::App,
+    dead_letters::DeadLetters,
+    log::EventLog,
+    metrics::{self as numbers, ServiceMetrics},
+    runtime::Running,
+    service::Service,
+    telemetry::Tracer,
 };
 use utoipa_actix_web::{AppExt as _, service_config::ServiceConfig};
 
-use crate::{Check, Health, OperatorToken, fallback, health, openapi, operations, trace};
+use crate::{
+    Check, Health, OperatorToken, fallback, health, metrics, openapi, operations,
+    requests::Requests, trace,
+};
 
 /// How long open requests may go on after the stop, in seconds.
 const SHUTDOWN_TIMEOUT_S: u64 = 4;
@@ -34,6 +43,12 @@ pub trait Hosted: Send + Sync {
     fn routes(&self, config: &mut ServiceConfig);
     /// What it needs to be ready.
     fn checks(&self) -> Vec<Check>;
+    /// What its spans go through.
+    fn tracer(&self) -> Tracer;
+    /// Its numbers.
+    fn metrics(&self) -> ServiceMetrics;
+    /// Looks at what is not counted as it happens, for a scrape.
+    fn sample(&self) -> BoxFuture<'_, ()>;
     /// Starts its actors on this thread's actix system; what is returned stops them.
     fn start(&self) -> Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>;
 }
@@ -76,6 +91,18 @@ impl<S: Service, R: FnOnce(&mut ServiceConfig) + 'static> Hosted for Host<S, R> 
         ]
     }
 
+    fn tracer(&self) -> Tracer {
+        self.app.ctx.tracer.clone()
+    }
+
+    fn metrics(&self) -> ServiceMetrics {
+        self.app.ctx.metrics.clone()
+    }
+
+    fn sample(&self) -> BoxFuture<'_, ()> {
+        Box::pin(numbers::sample(&self.app))
+    }
+
     fn start(&self) -> Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>> {
         let running: Running<S> = self.app.start();
         let database = self.app.ctx.database.clone();
@@ -109,12 +136,16 @@ pub fn serve(
         Some((service.name(), DeadLetters::of(service.name(), log.clone())?))
     });
     let dead_letters = Data::new(operations::Kept::from_iter(dead_letters));
+    let requests = Data::new(Requests::of(services));
+    let scrape = Data::new(metrics::Scrape::new(services));
     let (services, token) = (services.to_vec(), Data::new(token));
     let server = HttpServer::new(move || {
         let app = ActixApp::new().into_utoipa_app();
         let app =
             app.app_data(health.clone()).app_data(dead_letters.clone()).app_data(token.clone());
+        let app = app.app_data(requests.clone()).app_data(scrape.clone());
         let app = app.configure(health::routes).configure(operations::routes);
+        let app = app.configure(metrics::routes);
         let app = services
             .iter()
             .fold(app, |app, service| app.configure(|config| service.routes(config)));

@@ -28,14 +28,17 @@ pub mod host;
 pub mod idempotency;
 pub mod json;
 pub mod logging;
+pub mod metrics;
 pub mod openapi;
 pub mod operations;
 pub mod page;
 pub mod path;
 pub mod problem;
 pub mod query;
+pub mod requests;
 pub mod service;
 pub mod shutdown;
+pub mod telemetry;
 pub mod trace;
 
 pub use auth::{Operator, OperatorToken};

@@ -97,6 +97,8 @@ mod tests {
         sync::{Arc, Mutex},
     };
 
+    use events::trace::TraceContext;
+
     use super::*;
 
     #[derive(Clone, Default)]
@@ -114,15 +116,19 @@ mod tests {
     }
 
     fn logged(format: Format, filter: &str) -> String {
+        lines_of(format, filter, || {
+            let _in_request = tracing::info_span!("request", trace_id = "0af7").entered();
+            tracing::info!(order = 7, "two\nlines");
+            tracing::debug!("hidden");
+        })
+    }
+
+    fn lines_of(format: Format, filter: &str, log: impl FnOnce()) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
         let options = Options { format, filter: filter.into() };
         let subscriber = subscriber(&options, move || writer.clone()).unwrap();
-        tracing::subscriber::with_default(subscriber, || {
-            let _in_request = tracing::info_span!("request", trace_id = "0af7").entered();
-            tracing::info!(order = 7, "two\nlines");
-            tracing::debug!("hidden");
-        });
+        tracing::subscriber::with_default(subscriber, log);
         String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
     }
 
@@ -134,6 +140,18 @@ mod tests {
         assert_eq!(line["message"], "two\nlines");
         assert_eq!(line["order"], 7);
         assert_eq!(line["span"]["trace_id"], "0af7");
+    }
+
+    #[test]
+    fn a_line_about_an_event_has_its_trace_and_its_span() {
+        let trace =
+            TraceContext::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", None);
+        let text = lines_of(Format::Json, "info", || {
+            messaging::telemetry::logged(trace.as_ref(), || tracing::warn!("given up"));
+        });
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["span"]["trace_id"], "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(line["span"]["span_id"], "b7ad6b7169203331");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use messaging::{
     dead_letters::{DeadLetter, DeadLetters},
     log::LogError,
     record::Record,
+    telemetry::notes,
 };
 use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -73,6 +74,8 @@ async fn redrive(
     let letters = of(&kept, &service)?;
     let record = find(letters, id).await?;
     letters.redrive(&record).await.map_err(away)?;
+    // What follows belongs to the trace that the record came from.
+    record.trace().into_iter().for_each(notes::link);
     tracing::info!(service, id, "dead letter redriven");
     Ok(HttpResponse::Accepted().json(DeadLetter::from(&record)))
 }

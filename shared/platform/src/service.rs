@@ -24,22 +24,38 @@ use crate::{
     host::{self, Hosted},
     logging,
     shutdown::{self, Stopping},
+    telemetry::{self, TelemetryError},
 };
 
 /// What every service may be told.
 pub const VARIABLES: &[Variable] = &[
-    Variable::with_default("SHOP_LISTEN", "127.0.0.1:8080", "where to listen: an address and a port, 0 for a free one"),
+    Variable::with_default(
+        "SHOP_LISTEN",
+        "127.0.0.1:8080",
+        "where to listen: an address and a port, 0 for a free one",
+    ),
     Variable::required("SHOP_KAFKA", "the brokers, `host:port`, separated by commas"),
-    Variable::required("SHOP_REGISTRY", "the schema registry's URL, such as `http://registry:8080/apis/ccompat/v7`"),
-    Variable::required("SHOP_DATABASE", "the service's own database, `postgres://user:password@host:5432/order?sslmode=verify-full&sslrootcert=ca.pem`").secret(),
-    Variable::with_default("SHOP_DATABASE_POOL", "10", "connections of the pool; at most three more listen and wait for duties"),
-    Variable::optional("SHOP_OPERATOR_TOKEN", "the bearer token of operators' calls; required unless listening on loopback").secret(),
+    Variable::required(
+        "SHOP_REGISTRY",
+        "the schema registry's URL, such as `http://registry:8080/apis/ccompat/v7`",
+    ),
+    Variable::optional(
+        "SHOP_OPERATOR_TOKEN",
+        "the bearer token of operators' calls; required unless listening on loopback",
+    )
+    .secret(),
     Variable::with_default("SHOP_LOG", "human", "how log lines look: `human` or `json`"),
     Variable::with_default("RUST_LOG", logging::DEFAULT_FILTER, "what is logged"),
 ];
 
 /// How long a service may take to say whether it is ready; whoever asks waits 5 s.
 const HEALTH_LIMIT: Duration = Duration::from_secs(3);
+
+/// What a service with a database may be told as well.
+pub const DATABASE: &[Variable] = &[
+    Variable::required("SHOP_DATABASE", "the service's own database, `postgres://user:password@host:5432/order?sslmode=verify-full&sslrootcert=ca.pem`").secret(),
+    Variable::with_default("SHOP_DATABASE_POOL", "10", "connections of the pool; at most three more listen and wait for duties"),
+];
 
 /// Why a service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -65,19 +81,22 @@ pub enum StartError {
     /// The log cannot be started.
     #[error(transparent)]
     Logging(#[from] logging::LoggingError),
+    /// Traces cannot be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     /// Something of the operating system's.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
-/// The whole of a service's `main`. `build` puts the service together; it is called again while
+/// The whole of a service's `main`. `variables` are its own beside [`VARIABLES`], with [`DATABASE`] if it has one. `build` puts the service together; it is called again while
 /// the database is away.
 pub fn main(
     name: &str,
-    variables: &'static [Variable],
+    variables: &[&'static [Variable]],
     build: impl AsyncFn(&Environment, &Platform) -> Result<Arc<dyn Hosted>, StartError>,
 ) -> ExitCode {
-    let tables = [VARIABLES, SECURITY, variables];
+    let tables = [&[VARIABLES, SECURITY, telemetry::VARIABLES], variables].concat();
     match std::env::args().nth(1).as_deref() {
         None => {}
         Some("--version" | "-V") => {
@@ -163,9 +182,11 @@ async fn run(
         return Err(StartError::Open(listen));
     }
     let servers = servers(environment)?;
+    let settings = telemetry::Settings::read(environment)?;
+    let (telemetry, pipeline) = telemetry::start(&settings)?;
     let mut signal = std::pin::pin!(signal);
     let begun = async {
-        let platform = distributed::connect(servers, environment).await?;
+        let platform = distributed::connect(servers, environment, telemetry).await?;
         let service = built(environment, &platform, build).await?;
         Ok::<_, StartError>((platform, service))
     };
@@ -189,22 +210,30 @@ async fn run(
     let stopped = futures::future::join_all(stops.into_iter().map(|stop| stop()));
     stopping.step("service", stopped).await;
     stopping.step("listener", serving).await;
+    stopping.step("traces", telemetry::stop(pipeline)).await;
     tracing::info!(service = name, "stopped");
     Ok(())
 }
 
 fn servers(environment: &Environment) -> Result<Servers, StartError> {
+    Ok(Servers {
+        kafka: environment.required("SHOP_KAFKA")?,
+        registry: environment.required("SHOP_REGISTRY")?,
+        databases: databases(environment)?,
+    })
+}
+
+/// The database of a service that has one; the others never open theirs.
+fn databases(environment: &Environment) -> Result<Databases, StartError> {
+    if !environment.knows("SHOP_DATABASE") {
+        return Ok(Databases::InMemory);
+    }
     let connections = environment.required("SHOP_DATABASE_POOL")?;
     if connections == 0 {
         let reason = format!("at least 1; {DEFAULT_CONNECTIONS} is usual");
         return Err(environment.invalid("SHOP_DATABASE_POOL", reason).into());
     }
-    let url = environment.required("SHOP_DATABASE")?;
-    Ok(Servers {
-        kafka: environment.required("SHOP_KAFKA")?,
-        registry: environment.required("SHOP_REGISTRY")?,
-        databases: Databases::One(Postgres { url, connections }),
-    })
+    Ok(Databases::One(Postgres { url: environment.required("SHOP_DATABASE")?, connections }))
 }
 
 /// Builds the service, however long it takes for the database to be there.

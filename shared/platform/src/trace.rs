@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
+    sync::Arc,
 };
 
 use actix_web::{
@@ -15,9 +16,13 @@ use actix_web::{
 };
 use events::trace::TraceContext;
 use kernel::Clock;
+use messaging::telemetry::notes::{self, Notes};
 use tracing::Instrument;
 
-use crate::SystemClock;
+use crate::{
+    SystemClock,
+    requests::{Requests, Started},
+};
 
 /// The request's trace context, the same for all who ask during one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +35,7 @@ impl FromRequest for Trace {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let known = request.extensions().get::<Self>().cloned();
         let trace = known.unwrap_or_else(|| {
-            let trace = begin(request.headers(), request.app_data());
+            let trace = begin(callers(request.headers()), None, request.app_data());
             request.extensions_mut().insert(trace.clone());
             trace
         });
@@ -39,7 +44,7 @@ impl FromRequest for Trace {
 }
 
 /// A middleware (`actix_web::middleware::from_fn`) that puts everything logged during a request
-/// under a span with its trace id.
+/// under a span with its trace id, and observes the request if the listener has [`Requests`].
 ///
 /// # Errors
 /// Those of the services behind it.
@@ -47,21 +52,37 @@ pub async fn traced<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    let trace = begin(request.headers(), request.app_data());
+    let requests = request.app_data::<Data<Requests>>().cloned();
+    let caller = callers(request.headers());
+    let trace =
+        begin(caller.clone(), requests.as_ref().map(|requests| &***requests), request.app_data());
     let span = tracing::info_span!(
         "request",
         method = request.method().as_str(),
         path = request.path(),
         trace_id = trace.0.trace_id(),
+        span_id = trace.0.span_id(),
     );
-    request.extensions_mut().insert(trace);
-    next.call(request).instrument(span).await
+    request.extensions_mut().insert(trace.clone());
+    let (notes, started) = (Arc::<Notes>::default(), Started::now(trace.0, caller));
+    let answer = notes::taking(notes.clone(), next.call(request)).instrument(span).await;
+    if let Some(requests) = requests {
+        requests.observe(started, &answer, notes.noted());
+    }
+    answer
 }
 
 /// Tests hand their clock in as application data, `Data<dyn Clock>`, and know the ids beforehand.
-fn begin(headers: &HeaderMap, clock: Option<&Data<dyn Clock>>) -> Trace {
-    let new_id = || clock.map_or_else(|| SystemClock.new_id(), |clock| clock.new_id());
-    Trace(callers(headers).unwrap_or_else(|| TraceContext::root(new_id())))
+fn begin(
+    caller: Option<TraceContext>,
+    requests: Option<&Requests>,
+    clock: Option<&Data<dyn Clock>>,
+) -> Trace {
+    let tracer = requests.map(Requests::tracer).unwrap_or_default();
+    Trace(match caller {
+        Some(caller) => tracer.joined(caller),
+        None => tracer.root(clock.map_or_else(|| SystemClock.new_id(), |clock| clock.new_id())),
+    })
 }
 
 /// The caller's context; `None` if there is none, or an invalid one (W3C Trace Context, 4.3).

@@ -163,7 +163,8 @@ impl<F: Front> Customer<F> {
     async fn hand_over(&mut self, id: &str, what: &str) {
         for _ in 0..MAX_TRIES {
             let list = format!("/api/v1/shipments?order_id={id}");
-            let (_, shipments) = self.call(Method::GET, &list, |request| request).await;
+            let (status, shipments) = self.call(Method::GET, &list, |request| request).await;
+            assert_eq!(status, 200, "{shipments}");
             let Some(shipment) = shipments["items"][0]["id"].as_str() else { continue };
             let path = format!("/api/v1/shipments/{shipment}/{what}");
             let (status, answer) = self.call(Method::POST, &path, |request| request).await;
@@ -186,7 +187,7 @@ impl<F: Front> Customer<F> {
                 self.send(Method::GET, &path, |r| r.header("Last-Event-ID", last.as_str())).await;
             match stream.status().as_u16() {
                 200 => {}
-                429 | 503 => {
+                408 | 429 | 503 => {
                     tokio::time::sleep(LATER).await;
                     continue;
                 }
@@ -221,7 +222,7 @@ impl<F: Front> Customer<F> {
             let status = response.status().as_u16();
             // An answer that breaks off is none.
             let Ok(body) = response.bytes().await else { continue };
-            if ![429, 503].contains(&status) {
+            if ![408, 429, 503].contains(&status) {
                 return (status, serde_json::from_slice(&body).unwrap_or_default());
             }
             tokio::time::sleep(LATER).await;

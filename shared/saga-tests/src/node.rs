@@ -9,18 +9,20 @@ use std::{
 
 use anyhow::{Result, anyhow};
 use async_trait::async_trait;
-use events::trace::TraceContext;
+use kernel::Timestamp;
 use messaging::{
     app::App,
     database::Database,
     deadline_loop,
-    execute::{Answer, Batch, NotDone, Request, execute},
+    execute::{Answer, Batch, NotDone, Outcome, Request, execute},
     idempotency::IdempotencyKey,
     pipeline,
     record::Record,
     relay::{self, RelayError},
     service::{Command, Service},
+    telemetry::{Span, batch, observed::Observed},
 };
+use opentelemetry::trace::SpanKind;
 use serde_json::Value;
 use testkit::FaultyProducer;
 
@@ -161,7 +163,20 @@ impl<S: Service> Member<S> {
         Request {
             command: asked.command.clone(),
             idempotency: asked.key.clone(),
-            trace: TraceContext::root(self.app.ctx.clock.new_id()),
+            trace: self.app.ctx.tracer.root(self.app.ctx.clock.new_id()),
+        }
+    }
+
+    /// The spans that the listener would make of requests.
+    fn answered(&self, batch: &Batch<S>, outcome: &Outcome<S>, start: Timestamp) {
+        let ctx = &self.app.ctx;
+        for (request, noted) in batch.requests.iter().zip(&outcome.noted) {
+            if ctx.tracer.records(&request.trace) {
+                let trace = request.trace.clone();
+                let mut span = Span::new("request", SpanKind::Server, trace, None, start);
+                span.links = noted.links.clone();
+                ctx.tracer.end(span, ctx.clock.now());
+            }
         }
     }
 }
@@ -191,12 +206,15 @@ impl<S: Service> Node for Member<S> {
             // Records that mean nothing to this service need no transaction.
             return Ok(Done::default());
         }
+        let (ctx, start) = (&self.app.ctx, self.app.ctx.clock.now());
         let tx = self.database().begin().await?;
         let outcome = execute(&self.app.ctx, &tx, &batch)
             .await
             .map_err(|error| anyhow!("{}: {error}", S::NAME))?;
         if commit {
-            tx.commit().await?
+            tx.commit().await?;
+            batch::committed(ctx, &batch, &outcome, start);
+            self.answered(&batch, &outcome, start);
         } else {
             tx.rollback().await?
         }
@@ -213,7 +231,8 @@ impl<S: Service> Node for Member<S> {
     }
 
     async fn relay(&self, to: &FaultyProducer, sent: &[i64]) -> Result<Vec<i64>, RelayError> {
-        relay::relay_once(self.database(), to, sent).await
+        let producer = Observed::new(to, &self.app.ctx);
+        relay::relay_once(self.database(), &producer, sent).await
     }
 
     fn answer(&self, replies: Vec<(Ticket, Reply)>) {

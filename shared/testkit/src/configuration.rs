@@ -8,8 +8,8 @@ use std::process::{Command, Output};
 /// When it starts all the same, or does not name the variable that is wrong.
 pub fn check(binary: &str) {
     for (variables, named) in [
-        (&[][..], "SHOP_DATABASE is not set"),
-        (&[("SHOP_DATABASE", "postgres://x")], "SHOP_KAFKA is not set"),
+        (&[][..], "SHOP_KAFKA is not set"),
+        (&[("SHOP_KAFKA", "kafka:9092")], "SHOP_REGISTRY is not set"),
         (&[("SHOP_LISTEN", "everywhere")], "SHOP_LISTEN=\"everywhere\""),
         (&[("SHOP_LISTEN", "0.0.0.0:80")], "SHOP_OPERATOR_TOKEN"),
         (&[("SHOP_KAFAK", "kafka:9092")], "SHOP_KAFAK"),

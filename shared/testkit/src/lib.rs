@@ -7,9 +7,11 @@ pub mod databases;
 pub mod given;
 pub mod producer;
 pub mod random;
+pub mod spans;
 
 pub use clock::VirtualClock;
 pub use databases::TempDatabases;
 pub use given::{Given, given};
 pub use producer::{AppendFault, FaultyProducer};
 pub use random::Random;
+pub use spans::Spans;

@@ -101,7 +101,13 @@ async fn app(databases: Databases, config: Config) -> App<Notifications> {
     let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::in_memory(clock.clone()));
     let all: Vec<_> = topics::ALL.iter().copied().chain(topics::DEAD_LETTERS).collect();
     log.ensure_topics(&all).await.unwrap();
-    let platform = Platform { log, codec: Arc::new(Codec::fixed()), clock, databases };
+    let platform = Platform {
+        log,
+        codec: Arc::new(Codec::fixed()),
+        clock,
+        databases,
+        telemetry: Default::default(),
+    };
     build(config, &platform).await.unwrap()
 }
 

@@ -108,6 +108,7 @@ fn platform(
         codec: Arc::new(Codec::fixed()),
         clock: clock.clone(),
         databases: databases.databases(),
+        telemetry: Default::default(),
     }
 }
 

@@ -52,6 +52,7 @@ pub fn platform(clock: &Arc<HandClock>) -> Platform {
         codec: Arc::new(Codec::fixed()),
         clock: clock.clone(),
         databases: Databases::InMemory,
+        telemetry: Default::default(),
     }
 }
 

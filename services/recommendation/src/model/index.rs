@@ -107,6 +107,13 @@ impl SessionIndex {
         self.slot_of(key).map(|slot| self.session(slot))
     }
 
+    /// Whether a session has an event with this fingerprint.
+    #[must_use]
+    pub fn has(&self, key: SessionKey, fingerprint: Fingerprint) -> bool {
+        let clicks = self.find(key).map_or(&[][..], |session| session.clicks);
+        clicks.iter().any(|click| click.fingerprint == fingerprint.0)
+    }
+
     /// All sessions.
     pub(crate) fn sessions(&self) -> impl Iterator<Item = SessionView<'_>> {
         self.store.sessions()

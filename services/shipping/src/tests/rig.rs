@@ -74,6 +74,7 @@ pub async fn start_with(token: Option<&'static str>) -> Rig {
         codec: Arc::new(Codec::fixed()),
         clock: clock.clone(),
         databases: databases.databases(),
+        telemetry: Default::default(),
     };
     let app = build(Config::default(), &platform).await.unwrap();
     let first = log.first_positions(&[topics::SHIPPING.name]).await.unwrap();

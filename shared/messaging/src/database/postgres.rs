@@ -46,9 +46,16 @@ impl Postgres {
         Ok(options.application_name(&format!("shop {what}")).disable_statement_logging())
     }
 
-    /// Connects, and brings the tables up to date. Replicas that start at once take turns.
+    /// Connects, and brings the tables up to date; creates the database unless it is there, if the
+    /// role may. Replicas that start at once take turns.
     pub(super) async fn open<M: MigratorTrait>(&self) -> Result<DatabaseConnection, DbErr> {
-        let turn = Orm::connect(options(&self.url, 1)).await?;
+        let turn = match Orm::connect(options(&self.url, 1)).await {
+            Err(error) if is_missing(&error) => {
+                self.create().await?;
+                Orm::connect(options(&self.url, 1)).await?
+            }
+            connected => connected?,
+        };
         turn.execute_unprepared(MIGRATION_LOCK).await?;
         let pool = Orm::connect(options(&self.url, self.connections + 1)).await?;
         let migrated = M::up(&pool, None).await;
@@ -57,25 +64,37 @@ impl Postgres {
         migrated?;
         Ok(pool)
     }
+
+    /// Creates the database; another replica may be doing the same.
+    async fn create(&self) -> Result<(), DbErr> {
+        const DUPLICATE_DATABASE: &str = "42P04";
+        // Two at once collide in the catalogue's own index before they see each other.
+        const UNIQUE_VIOLATION: &str = "23505";
+        let options = self.connection("setup")?;
+        let name = options.get_database().unwrap_or_default().replace('"', "\"\"");
+        let mut connection = options.database("postgres").connect().await.map_err(conn)?;
+        let create = format!("CREATE DATABASE \"{name}\"");
+        let created = sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut connection).await;
+        connection.close().await.map_err(conn)?;
+        match created {
+            Err(error) if !has_code(&error, &[DUPLICATE_DATABASE, UNIQUE_VIOLATION]) => {
+                Err(conn(error))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
 }
 
-/// The database `name` on the server at `server`, a URL without a database; it is created unless
-/// it is there. Another replica may be doing the same.
-pub(super) async fn on_server(server: &str, name: &str) -> Result<Postgres, DbErr> {
-    const DUPLICATE_DATABASE: &str = "42P04";
-    // Two at once collide in the catalogue's own index before they see each other.
-    const UNIQUE_VIOLATION: &str = "23505";
+/// The database `name` on the server at `server`, a URL without a database.
+pub(super) fn on_server(server: &str, name: &str) -> Result<Postgres, DbErr> {
     let options = PgConnectOptions::from_str(server).map_err(conn)?;
-    let mut connection = options.clone().database("postgres").connect().await.map_err(conn)?;
-    let create = format!("CREATE DATABASE \"{name}\"");
-    let created = sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut connection).await;
-    connection.close().await.map_err(conn)?;
-    match created {
-        Err(error) if !has_code(&error, &[DUPLICATE_DATABASE, UNIQUE_VIOLATION]) => {
-            Err(conn(error))
-        }
-        Ok(_) | Err(_) => Ok(Postgres::new(options.database(name).to_url_lossy())),
-    }
+    Ok(Postgres::new(options.database(name).to_url_lossy()))
+}
+
+fn is_missing(error: &DbErr) -> bool {
+    const NO_SUCH_DATABASE: &str = "3D000";
+    let DbErr::Conn(RuntimeErr::SqlxError(error)) = error else { return false };
+    has_code(error, &[NO_SUCH_DATABASE])
 }
 
 fn options(url: &str, connections: u32) -> ConnectOptions {

@@ -262,6 +262,11 @@ impl Consumer for EmbeddedConsumer {
         }
     }
 
+    fn reached(&self) -> Vec<Position> {
+        let position = |own: &Cursor| Position { at: own.at.clone(), offset: own.position };
+        self.cursors.iter().map(position).collect()
+    }
+
     fn pause(&self, partitions: &[TopicPartition]) {
         self.set_paused(partitions, true);
     }

@@ -174,6 +174,10 @@ impl Consumer for KafkaConsumer {
         }
     }
 
+    fn reached(&self) -> Vec<Position> {
+        self.membership().reached()
+    }
+
     fn pause(&self, partitions: &[TopicPartition]) {
         self.paused().extend(partitions.iter().cloned());
         self.membership().set_fetching(partitions, false);

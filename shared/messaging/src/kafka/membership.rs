@@ -146,6 +146,16 @@ impl Membership {
         self.commit_soon();
     }
 
+    /// librdkafka's positions where everything before them was handed over.
+    pub fn reached(&self) -> Vec<Position> {
+        // Held, so that nobody polls meanwhile.
+        let inbox = self.inbox();
+        let Ok(list) = self.consumer.position() else { return Vec::new() };
+        let mut positions = self.names.positions(&list);
+        positions.retain(|position| inbox.ends().all(|waiting| waiting.at != position.at));
+        positions
+    }
+
     /// The revocation of the partitions in `list`: when it is answered, what is stored is
     /// committed, and only then are they let go.
     pub fn revocation(self: &Arc<Self>, list: TopicPartitionList) -> Revocation {

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
 use anyhow::Result;
 use events::Codec;
-use messaging::app::{Databases, Platform};
+use messaging::{
+    app::{Databases, Platform},
+    telemetry::Telemetry,
+};
 use sea_orm::ConnectionTrait;
 use testkit::VirtualClock;
 
@@ -23,6 +26,14 @@ impl World {
     /// # Errors
     /// When a database cannot be made.
     pub async fn new(seed: u64) -> Result<Self> {
+        Self::observed(seed, Telemetry::default()).await
+    }
+
+    /// As [`World::new`], with its spans and numbers in `telemetry`.
+    ///
+    /// # Errors
+    /// When a database cannot be made.
+    pub async fn observed(seed: u64, telemetry: Telemetry) -> Result<Self> {
         let clock = Arc::new(VirtualClock::new(seed));
         let log = SimLog::new(clock.clone());
         let platform = Platform {
@@ -30,6 +41,7 @@ impl World {
             codec: Arc::new(Codec::fixed()),
             clock: clock.clone(),
             databases: Databases::InMemory,
+            telemetry,
         };
         let order = order_service::Config { patience: PATIENCE };
         let order = Rc::new(Member::new(order_service::build(order, &platform).await?));

@@ -200,7 +200,7 @@ pub struct Replicas {
 #[async_trait]
 impl Front for Replicas {
     fn address(&self, path: &str) -> String {
-        let service = match path.split('/').nth(3) {
+        let service = match path.split(['/', '?']).nth(3) {
             Some("orders") => "order",
             Some("shipments") => "shipping",
             _ => "inventory",

@@ -90,8 +90,9 @@ fn kcat(fleet: &Fleet, topic: &str) -> Vec<String> {
         .expect("kcat is installed");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let line = |line: &str| {
-        let [partition, offset, key, headers] =
-            line.splitn(4, '|').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let [partition, offset, key, headers] = line.splitn(4, '|').collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
         let id = headers.split(',').find_map(|header| header.strip_prefix("ce_id=")).unwrap();
         let place = (partition.parse::<u64>().unwrap(), offset.parse::<u64>().unwrap());
         (place, format!("{partition}|{offset}|{key}|{id}"))

@@ -17,8 +17,8 @@ impl Servers {
     #[allow(clippy::disallowed_methods, reason = "the environment says which servers to test on")]
     pub fn of_environment(test: &str) -> Option<Self> {
         let variable = |name: &str| match std::env::var(name) {
-            Ok(value) => Some(value),
-            Err(_) => {
+            Ok(value) if !value.is_empty() => Some(value),
+            _ => {
                 println!("skipped {test}: {name} is not set");
                 None
             }

@@ -6,3 +6,4 @@ mod races;
 mod scene;
 mod simulation;
 mod steps;
+mod traces;

@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 use kernel::OrderId;
+use messaging::telemetry::Telemetry;
 use order_service::domain::Status;
 use saga_tests::{World, node::Reply, wishes::Wish};
 use shipping_service::store::entity::Stage;
@@ -33,6 +34,13 @@ impl Scene {
     /// There are so many mugs.
     pub async fn with_mugs(pieces: i64) -> Self {
         let mut scene = Self(World::new(1).await.unwrap());
+        scene.fill(pieces).await;
+        scene
+    }
+
+    /// The same, whose spans and numbers go into `telemetry`.
+    pub async fn observed(pieces: i64, telemetry: Telemetry) -> Self {
+        let mut scene = Self(World::observed(1, telemetry).await.unwrap());
         scene.fill(pieces).await;
         scene
     }
