@@ -37,13 +37,11 @@ impl Default for Config {
 }
 
 /// What can be set by environment.
-pub const VARIABLES: &[Variable] = &[
-    Variable::with_default(
-        "SHOP_RESERVATION_REPORT_S",
-        "3600",
-        "how old a reservation of an unconfirmed order gets before it is reported, in seconds",
-    ),
-];
+pub const VARIABLES: &[Variable] = &[Variable::with_default(
+    "SHOP_RESERVATION_REPORT_S",
+    "3600",
+    "how old a reservation of an unconfirmed order gets before it is reported, in seconds",
+)];
 
 impl Config {
     /// What the environment says.

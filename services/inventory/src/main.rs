@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use platform::{host, service};
 use inventory_service::{Config, VARIABLES, build, http};
+use platform::{host, service};
 
 fn main() -> ExitCode {
     service::main("inventory", &[service::DATABASE, VARIABLES], async |environment, platform| {

@@ -62,7 +62,8 @@ impl Config {
         let name = "SHOP_REFUSED_COUNTRIES";
         let codes: String = environment.required(name)?;
         let codes: Vec<_> = codes.split(',').map(|code| code.trim().to_owned()).collect();
-        let is_code = |code: &String| code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase());
+        let is_code =
+            |code: &String| code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase());
         if !codes.iter().all(is_code) {
             return Err(environment.invalid(name, "ISO alpha-2 codes, such as AQ,KP".to_owned()));
         }
