@@ -2,11 +2,13 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use messaging::app::Databases;
+use notification_service::channels::mail::Smtp;
 use platform::distributed::Servers;
 
-/// An event-driven shop: order, inventory and shipping in one process.
+/// An event-driven shop: order, inventory, shipping and notification in one process.
 #[derive(Debug, Parser)]
 #[command(name = "shop", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
@@ -59,11 +61,31 @@ pub struct Serve {
     /// The bearer token that operators' calls need; needed beyond loopback.
     #[arg(long, env = "SHOP_OPERATOR_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub operator_token: Option<String>,
+    /// The mail server, such as smtps://user:password@host; without it, notifications are only kept.
+    #[arg(long, env = "SHOP_SMTP", hide_env_values = true, value_name = "URL")]
+    pub smtp: Option<String>,
+    /// The authority that signed its certificate, a PEM file (default: the system's).
+    #[arg(long, env = "SHOP_SMTP_CA_FILE", requires = "smtp", value_name = "FILE")]
+    pub smtp_ca: Option<PathBuf>,
+    /// Whom mail is from.
+    #[arg(
+        long,
+        env = "SHOP_MAIL_FROM",
+        default_value = "Shop <shop@localhost>",
+        value_name = "MAILBOX"
+    )]
+    pub mail_from: String,
+    /// Where the staff is told of late orders, low stock and dead letters.
+    #[arg(long, env = "SHOP_STAFF_MAIL", value_name = "ADDRESS")]
+    pub staff_mail: Option<String>,
+    /// Let webhooks go to private and loopback addresses, and without TLS.
+    #[arg(long, env = "SHOP_ALLOW_PRIVATE_WEBHOOKS")]
+    pub allow_private_webhooks: bool,
     /// Which services run; the events of the others wait for them.
     #[arg(
         long,
         env = "SHOP_SERVICES",
-        default_value = "order,inventory,shipping,recommendation",
+        default_value = "order,inventory,shipping,notification,recommendation",
         value_delimiter = ',',
         value_parser = clap::builder::PossibleValuesParser::new(events::topics::SERVICES),
         value_name = "NAMES"
@@ -77,6 +99,18 @@ impl Serve {
         let (kafka, registry) = (self.kafka.clone()?, self.registry.clone()?);
         let (server, prefix) = (self.postgres.clone()?, String::new());
         Some(Servers { kafka, registry, databases: Databases::Postgres { server, prefix } })
+    }
+
+    /// How the notification service is to run.
+    pub fn notification(&self) -> anyhow::Result<notification_service::Config> {
+        let smtp = |url| Smtp::new(url, &self.mail_from, self.smtp_ca.as_deref());
+        let smtp = self.smtp.as_deref().map(smtp).transpose();
+        Ok(notification_service::Config {
+            smtp: smtp.context("--smtp, --smtp-ca or --mail-from")?,
+            staff_mail: self.staff_mail.clone(),
+            allow_private_webhooks: self.allow_private_webhooks,
+            ..Default::default()
+        })
     }
 
     /// How long a PENDING order waits.
@@ -110,7 +144,7 @@ pub struct DeadLetters {
 pub enum Action {
     /// One line each, oldest first.
     List {
-        /// Only those of this service: order, inventory or shipping.
+        /// Only those of this service, such as order.
         service: Option<String>,
     },
     /// One of them whole, as JSON.

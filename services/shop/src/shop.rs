@@ -68,6 +68,7 @@ async fn services(args: &Serve, platform: &Platform) -> Result<Vec<Arc<dyn Hoste
         ..Default::default()
     };
     let inventory = inventory_service::Config::default();
+    let notification = args.notification()?;
     let recommendation = recommendation_service::Config::new(args.data_dir.join("recommendation"));
     let mut all = vec![
         host::host(order_service::build(order, platform).await?, order_service::http::routes),
@@ -78,6 +79,10 @@ async fn services(args: &Serve, platform: &Platform) -> Result<Vec<Arc<dyn Hoste
         host::host(
             shipping_service::build(shipping, platform).await?,
             shipping_service::http::routes,
+        ),
+        host::host(
+            notification_service::build(notification, platform).await?,
+            notification_service::http::routes,
         ),
         Arc::new(recommendation_service::build(recommendation, platform)?),
     ];

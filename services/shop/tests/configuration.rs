@@ -8,7 +8,7 @@ use platform::{
     service, telemetry,
 };
 
-const TABLES: [(&str, &[Variable]); 8] = [
+const TABLES: [(&str, &[Variable]); 9] = [
     ("Every service", service::VARIABLES),
     ("Services with a database", service::DATABASE),
     ("Log-in and encryption", SECURITY),
@@ -16,6 +16,7 @@ const TABLES: [(&str, &[Variable]); 8] = [
     ("order-service", order_service::VARIABLES),
     ("inventory-service", inventory_service::VARIABLES),
     ("shipping-service", shipping_service::VARIABLES),
+    ("notification-service", notification_service::VARIABLES),
     ("recommendation-service", recommendation_service::VARIABLES),
 ];
 

@@ -110,6 +110,8 @@ contracts! {
         ShipmentScheduled in shipment_scheduled, ShipmentRefused in shipment_refused,
         ShipmentDispatched in shipment_dispatched, ShipmentDelivered in shipment_delivered,
         ShipmentCancelled in shipment_cancelled;
+    NOTIFICATIONS, customer_id, "notification":
+        NotificationSent in notification_sent, NotificationFailed in notification_failed;
     ACTIVITY, session_id, "storefront":
         ProductViewed in product_viewed, AddedToCart in added_to_cart;
 }

@@ -33,6 +33,10 @@ impl Event {
             Self::ShipmentDispatched(e) => format!("handed to {}", e.carrier),
             Self::ShipmentDelivered(_) => "the parcel has arrived".into(),
             Self::ShipmentCancelled(e) => format!("shipment cancelled: {}", e.reason),
+            Self::NotificationSent(e) => format!("{} to {} by {}", e.kind, e.audience, e.channel),
+            Self::NotificationFailed(e) => {
+                format!("{} to {} by {} given up: {}", e.kind, e.audience, e.channel, e.reason)
+            }
             Self::ProductViewed(e) => format!("a visitor looks at {}", e.sku),
             Self::AddedToCart(e) => format!("a visitor puts {} into the cart", e.sku),
         }

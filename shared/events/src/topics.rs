@@ -50,6 +50,8 @@ pub const STOCK_LEVELS: Topic = topic("shop.stock-levels", 3, Cleanup::Compact);
 /// Keyed by order id.
 pub const SHIPPING: Topic = topic("shop.shipping", 6, WEEK);
 
+/// Keyed by customer id: who was told what.
+pub const NOTIFICATIONS: Topic = topic("shop.notifications", 3, WEEK);
 /// Keyed by session id: what visitors do. The number of partitions divides 64, the model's lots.
 pub const ACTIVITY: Topic = topic("shop.activity", 8, CLICKS);
 
@@ -57,10 +59,11 @@ pub const ACTIVITY: Topic = topic("shop.activity", 8, CLICKS);
 pub const SAGA: &[&Topic] = &[&ORDERS, &INVENTORY, &SHIPPING];
 
 /// All topics that carry events.
-pub const ALL: &[&Topic] = &[&PRODUCTS, &ORDERS, &INVENTORY, &STOCK_LEVELS, &SHIPPING, &ACTIVITY];
+pub const ALL: &[&Topic] =
+    &[&PRODUCTS, &ORDERS, &INVENTORY, &STOCK_LEVELS, &SHIPPING, &NOTIFICATIONS, &ACTIVITY];
 
 /// The services that keep dead letters.
-pub const SERVICES: &[&str] = &["order", "inventory", "shipping", "recommendation"];
+pub const SERVICES: &[&str] = &["order", "inventory", "shipping", "notification", "recommendation"];
 
 /// Where `service` keeps what it could not process, keyed as the original.
 pub fn dead_letters(service: &str) -> Option<&'static Topic> {
@@ -76,5 +79,6 @@ pub const DEAD_LETTERS: &[Topic] = &[
     topic("shop.order.dead-letters", 1, QUARTER),
     topic("shop.inventory.dead-letters", 1, QUARTER),
     topic("shop.shipping.dead-letters", 1, QUARTER),
+    topic("shop.notification.dead-letters", 1, QUARTER),
     topic("shop.recommendation.dead-letters", 1, QUARTER),
 ];

@@ -19,7 +19,7 @@ use crate::{
     metrics::ServiceMetrics,
     relay::Relay,
     retry::Backoff,
-    service::{Context as ServiceContext, Service},
+    service::{Context as ServiceContext, Errand, Service},
     telemetry::observed::ObservedLog,
 };
 
@@ -56,7 +56,7 @@ impl<S: Service> Running<S> {
         let write = |_| executor::write(ctx.clone(), queue.clone(), closed.clone());
         let writers = (0..ctx.database.writers()).map(write).map(tokio::spawn).collect();
         let watch = (&ctx.metrics, &stopped);
-        let actors = vec![
+        let mut actors = vec![
             Role::supervise("register", watch, registration(ctx.clone())),
             Role::supervise("relay", watch, relay(ctx.clone(), log.clone(), executor.clone())),
             Role::supervise(
@@ -66,6 +66,12 @@ impl<S: Service> Running<S> {
             ),
             Role::supervise("housekeeping", watch, housekeeping(ctx.clone())),
         ];
+        let errands = S::errands(ctx, &executor, log).into_iter();
+        actors.extend(
+            errands.map(|Errand { name, begin }| {
+                Role::supervise(name, watch, move || on_tokio(begin()))
+            }),
+        );
         let reader =
             reader(ctx.clone(), log.clone(), executor.clone(), gate.clone(), stopped.clone());
         let reader = Role::supervise("consumer", watch, reader);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use events::{Codec, Envelope, Event, topics::Topic, trace::TraceContext};
+use futures::future::BoxFuture;
 use kernel::{Clock, Decider, Timestamp};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 use serde::{Serialize, de::DeserializeOwned};
@@ -12,6 +13,8 @@ use uuid::Uuid;
 
 use crate::{
     database::{Database, StoreError},
+    executor::Executor,
+    log::EventLog,
     metrics::{InFlight, ServiceMetrics},
     record::Record,
     telemetry::{Tracer, batch::Processing},
@@ -86,6 +89,16 @@ pub trait Service: Sized + Send + Sync + 'static {
         Ok(())
     }
 
+    /// What else runs while the service does, such as a sender of what its transactions have put
+    /// down. It is stopped where it is; what it does to aggregates goes through the executor.
+    fn errands(
+        _ctx: &Arc<Context<Self>>,
+        _executor: &Executor<Self>,
+        _log: &Arc<dyn EventLog>,
+    ) -> Vec<Errand> {
+        Vec::new()
+    }
+
     /// How a saga of this service ended, or a stage of it, when `happened` is that end. Pure; for
     /// the histogram of durations.
     fn ended(
@@ -103,6 +116,14 @@ pub trait Service: Sized + Send + Sync + 'static {
     async fn in_flight(&self, _db: &DatabaseConnection) -> Result<Option<InFlight>, DbErr> {
         Ok(None)
     }
+}
+
+/// A loop of a service's own, beside those that every service has.
+pub struct Errand {
+    /// What it is called in the log.
+    pub name: &'static str,
+    /// Begins it: at the start, and whenever it has ended or panicked while the service runs.
+    pub begin: Box<dyn Fn() -> BoxFuture<'static, ()>>,
 }
 
 /// The end of a saga.

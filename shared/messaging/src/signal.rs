@@ -18,6 +18,8 @@ pub struct Signals {
     pub outbox: Arc<Notify>,
     /// Deadlines were set or the clock was moved.
     pub deadlines: Arc<Notify>,
+    /// Some aggregate was changed, for those who look for work in all of them.
+    pub changes: watch::Sender<()>,
     watched: Arc<Watched>,
     away: Option<Arc<Away>>,
 }
@@ -167,6 +169,9 @@ impl Signals {
         }
         if news.deadlines {
             self.deadlines.notify_one();
+        }
+        if news.changed.as_ref().is_none_or(|changed| !changed.is_empty()) {
+            self.changes.send_replace(());
         }
         let watched = self.watched.all();
         match news.changed {
