@@ -162,7 +162,7 @@ impl Sender {
         let begun = self.ctx.clock.now();
         let span = span::begin(&notification, cause, begun);
         let lines = tracing::info_span!(
-            "send",
+            "notify",
             notification = %notification.id,
             channel = ?notification.channel,
             attempt = notification.attempts,

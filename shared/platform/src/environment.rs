@@ -171,7 +171,8 @@ impl Environment {
         }
     }
 
-    /// What it was set to. An empty text, as an unset variable of a shell leaves behind, is none.
+    /// What it was set to. An empty text, as an unset variable of a shell leaves behind, is none;
+    /// so is an empty file.
     fn found(&self, variable: &Variable) -> Result<Option<String>, ConfigError> {
         let name = variable.name;
         let set = |name: &str| self.values.get(name).filter(|value| !value.is_empty());
@@ -182,7 +183,10 @@ impl Environment {
             (Some(value), None) => Ok(Some(value.clone())),
             (None, None) => Ok(None),
             (None, Some(path)) => match fs::read_to_string(path) {
-                Ok(text) => Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned())),
+                Ok(text) => {
+                    let text = text.trim_end_matches(['\r', '\n']);
+                    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+                }
                 Err(error) => {
                     let reason = error.to_string();
                     Err(ConfigError::Unreadable { name, path: path.clone(), reason })
@@ -308,6 +312,8 @@ mod tests {
         let path = file.path().to_str().unwrap();
         let from_file = environment(&[("SHOP_TOKEN_FILE", path)]);
         assert_eq!(from_file.text("SHOP_TOKEN").unwrap().as_deref(), Some("s3cret"));
+        fs::write(&file, "\n").unwrap();
+        assert_eq!(from_file.text("SHOP_TOKEN").unwrap(), None);
         let twice = environment(&[("SHOP_TOKEN_FILE", path), ("SHOP_TOKEN", "x")]);
         assert!(matches!(twice.text("SHOP_TOKEN"), Err(ConfigError::Twice("SHOP_TOKEN"))));
         let away = environment(&[("SHOP_TOKEN_FILE", "/no/such/file")]);

@@ -138,13 +138,14 @@ impl<F: Front> Customer<F> {
         let address = json!({"name": "Ada", "line1": "Inselstr. 1", "city": "Berlin",
             "postal_code": "10179", "country": country});
         let order = json!({"customer_id": "ada", "lines": lines, "shipping_address": address});
+        let mut backoff = Backoff::default();
         for _ in 0..MAX_TRIES {
             let send = |r: RequestBuilder| r.header("Idempotency-Key", key).json(&order);
             let (status, answer) = self.call(Method::POST, "/api/v1/orders", send).await;
             match status {
                 201 => return text(&answer["id"]),
                 // The products may be on their way; or our first try is still in work.
-                422 | 409 => {}
+                422 | 409 => backoff.wait().await,
                 _ => panic!("{status} {answer}"),
             }
         }
@@ -160,11 +161,15 @@ impl<F: Front> Customer<F> {
 
     /// Dispatches or delivers, as soon as the shipment is released.
     async fn hand_over(&mut self, id: &str, what: &str) {
+        let mut backoff = Backoff::default();
         for _ in 0..MAX_TRIES {
             let list = format!("/api/v1/shipments?order_id={id}");
             let (status, shipments) = self.call(Method::GET, &list, |request| request).await;
             assert_eq!(status, 200, "{shipments}");
-            let Some(shipment) = shipments["items"][0]["id"].as_str() else { continue };
+            let Some(shipment) = shipments["items"][0]["id"].as_str() else {
+                backoff.wait().await;
+                continue;
+            };
             let path = format!("/api/v1/shipments/{shipment}/{what}");
             let (status, answer) = self.call(Method::POST, &path, |request| request).await;
             let not_yet = answer["type"].as_str().is_some_and(|kind| kind.contains("not-released"));
@@ -173,6 +178,7 @@ impl<F: Front> Customer<F> {
                 assert!([200, 409].contains(&status), "{status} {answer}");
                 return;
             }
+            backoff.wait().await;
         }
         panic!("{id} is never released");
     }

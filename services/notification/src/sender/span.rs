@@ -17,7 +17,7 @@ use crate::{
 pub fn begin(notification: &Notification, cause: TraceContext, now: Timestamp) -> Span {
     let context = cause.with_span(new_span_id());
     let channel = word(notification.channel);
-    let name = format!("send {channel}");
+    let name = format!("notify {channel}");
     let mut span = Span::new(name, SpanKind::Client, context, Some(cause), now);
     span.attributes = vec![
         KeyValue::new("shop.notification.id", notification.id.to_string()),

@@ -72,7 +72,7 @@ async fn trace_id(suite: &Suite, order: &str, kinds: &[&str]) -> String {
     panic!("the timeline never had {kinds:?}");
 }
 
-const SERVICES: [&str; 3] = ["inventory", "order", "shipping"];
+const SERVICES: [&str; 4] = ["inventory", "notification", "order", "shipping"];
 
 async fn delivered_and_cancelled(jaeger: Jaeger) {
     let (telemetry, pipeline) = telemetry::start(&jaeger.settings()).unwrap();
@@ -89,10 +89,13 @@ async fn delivered_and_cancelled(jaeger: Jaeger) {
     let undone = ["ShipmentCancelled", "OrderCancelled", "StockReleased"];
     let ids =
         [trace_id(&suite, &delivered, &good).await, trace_id(&suite, &cancelled, &undone).await];
+    // Received, confirmed, shipped, delivered; received, confirmed, cancelled.
+    suite.told(&delivered, 4).await;
+    suite.told(&cancelled, 3).await;
     suite.stop().await;
     telemetry::stop(pipeline).await;
 
-    let trace = jaeger.trace(&ids[0], &good).await;
+    let trace = jaeger.trace(&ids[0], &[&good[..], &["NotificationSent"]].concat()).await;
     println!("{}", trace.tree());
     trace.check();
     assert_eq!(trace.services(), SERVICES.into());

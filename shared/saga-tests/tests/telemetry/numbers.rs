@@ -46,6 +46,7 @@ async fn scraped() -> String {
     suite.wait_for(&delivered, "DELIVERED").await;
     let refused = suite.order("AQ").await;
     suite.wait_for(&refused, "CANCELLED").await;
+    suite.told(&refused, 2).await;
     assert_eq!(suite.get("/nothing/here").await.status(), 404);
     let text = suite.metrics().await;
     suite.stop().await;

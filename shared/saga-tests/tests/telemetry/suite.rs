@@ -4,6 +4,7 @@
 
 use std::{net::TcpListener, path::Path, sync::Arc, time::Duration};
 
+use actix_web::{HttpResponse, web};
 use events::{Codec, topics};
 use futures::future::LocalBoxFuture;
 use kernel::Clock as _;
@@ -63,11 +64,15 @@ async fn services(platform: &Platform, dir: &Path) -> Vec<Arc<dyn Hosted>> {
     let order = order_service::build(Default::default(), platform).await.unwrap();
     let inventory = inventory_service::build(Default::default(), platform).await.unwrap();
     let shipping = shipping_service::build(Default::default(), platform).await.unwrap();
+    let notification =
+        notification_service::Config { allow_private_webhooks: true, ..Default::default() };
+    let notification = notification_service::build(notification, platform).await.unwrap();
     let recommendation = recommendation_service::Config::new(dir.join("recommendation"));
     vec![
         host::host(order, order_service::http::routes),
         host::host(inventory, inventory_service::http::routes),
         host::host(shipping, shipping_service::http::routes),
+        host::host(notification, notification_service::http::routes),
         Arc::new(recommendation_service::build(recommendation, platform).unwrap()),
     ]
 }
@@ -89,14 +94,17 @@ impl Suite {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let token = OperatorToken::new(None).unwrap();
-        let nothing = Arc::new(|_: &mut _| {});
-        let server = host::serve(listener, &services, &platform.log, token, nothing).unwrap();
+        let partner = Arc::new(|app: &mut web::ServiceConfig| {
+            app.route("/partner", web::post().to(HttpResponse::NoContent));
+        });
+        let server = host::serve(listener, &services, &platform.log, token, partner).unwrap();
         actix_web::rt::spawn(server);
         let stops = services.iter().map(|service| service.start()).collect();
         let client = Client::builder().no_proxy().build().unwrap();
         let suite = Self { url, client, log: platform.log, stops, _files: files };
         suite.ready().await;
         suite.stock_up().await;
+        suite.enlist_partner().await;
         suite
     }
 
@@ -121,6 +129,26 @@ impl Suite {
         let stock = json!({"delta": 1_000_000, "reason": "test"});
         let stocked = self.post("/api/v1/products/TEA/stock").json(&stock);
         assert!(stocked.send().await.unwrap().status().is_success());
+    }
+
+    /// Somebody who is told of every order.
+    async fn enlist_partner(&self) {
+        let webhook = json!({"url": format!("{}/partner", self.url)});
+        let created = self.post("/api/v1/webhooks").json(&webhook).send().await.unwrap();
+        assert_eq!(created.status(), 201, "{}", created.text().await.unwrap());
+    }
+
+    /// Waits until the partner was told so many things of an order.
+    pub async fn told(&self, order: &str, count: usize) {
+        let path = format!("/api/v1/notifications?order_id={order}&status=SENT");
+        for _ in 0..TRIES {
+            let sent: Value = self.get(&path).await.json().await.unwrap();
+            let all = sent["items"].as_array().unwrap().iter();
+            if all.filter(|one| one["channel"] == "webhook").count() >= count {
+                return;
+            }
+        }
+        panic!("the partner was never told {count} things");
     }
 
     pub fn post(&self, path: &str) -> reqwest::RequestBuilder {

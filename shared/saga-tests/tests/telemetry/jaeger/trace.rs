@@ -66,7 +66,8 @@ impl Trace {
             let operation = |span: &Span| span.name.split(' ').next().unwrap().to_owned();
             let (cause, effect) = (operation(parent), operation(span));
             let is_right = match effect.as_str() {
-                "create" => ["POST", "process", "create"].contains(&cause.as_str()),
+                "create" => ["POST", "process", "create", "notify"].contains(&cause.as_str()),
+                "notify" => cause == "process",
                 "send" | "receive" | "process" => cause == "create",
                 _ => false,
             };
