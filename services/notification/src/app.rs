@@ -88,7 +88,7 @@ pub const VARIABLES: &[Variable] = &[
     Variable::with_default(
         "SHOP_MAIL_LIMIT",
         "20",
-        "mails that a customer gets in an hour before the rest is grouped into one",
+        "mails that an address of a customer gets in an hour before the rest is grouped into one",
     ),
     Variable::with_default(
         "SHOP_ALLOW_PRIVATE_WEBHOOKS",
@@ -217,10 +217,13 @@ impl Service for Notifications {
         let sender = Sender::new(ctx.clone(), executor.clone());
         let letters = Letters::new(ctx.clone(), executor.clone(), log.clone());
         vec![
-            Errand { name: "sender", begin: Box::new(move || Box::pin(sender.clone().run())) },
+            Errand {
+                name: "sender",
+                begin: Box::new(move |stop| Box::pin(sender.clone().run(stop))),
+            },
             Errand {
                 name: "dead-letters",
-                begin: Box::new(move || Box::pin(letters.clone().run())),
+                begin: Box::new(move |stop| Box::pin(letters.clone().run(stop))),
             },
         ]
     }

@@ -286,6 +286,10 @@ fn resend(state: &State, now: Timestamp) -> Result<Vec<Event>, Refusal> {
         (_, Channel::Log) | (Progress::Grouped(_) | Progress::Muted, _) => {
             Err(Refusal::NothingToSend)
         }
+        // More may join it.
+        (Progress::Pending(due), _) if notification.content == Content::Digest && due > now => {
+            Err(Refusal::NothingToSend)
+        }
         (Progress::Sending { .. }, _) => Err(Refusal::Busy),
         (Progress::Pending(_) | Progress::Sent(_) | Progress::Failed(_), _) => {
             let progress = Progress::Pending(now);

@@ -11,7 +11,7 @@ mod span;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use events::trace::TraceContext;
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, stream::FuturesUnordered};
 use kernel::Timestamp;
 use messaging::{
     database::StoreError,
@@ -20,30 +20,36 @@ use messaging::{
     service::Context,
 };
 use sea_orm::DbErr;
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 use tracing::Instrument as _;
+use uuid::Uuid;
 
 pub use self::letters::Letters;
 use crate::{
     app::Notifications,
-    domain::{Action, Attempt, Channel, Command, Endpoint, Notification, Outcome},
+    domain::{Action, Attempt, Channel, Command, Content, Endpoint, Notification, Outcome},
     store::{claim, query, row},
     words::Grouped,
 };
 
-/// Rows claimed at once for one receiver.
-const CLAIM_LIMIT: u64 = 32;
 /// Attempts at once to one receiver.
 const ATTEMPTS_AT_ONCE: usize = 8;
 /// Receivers that are served at once.
 const LANES_LIMIT: usize = 128;
-/// The longest that an attempt and its record may take; with less left of the lease (or, of a short
-/// one, half), it is left to whoever claims it next.
-const ATTEMPT_LIMIT: Duration = Duration::from_secs(20);
+/// How often a lane looks for more while an attempt takes its time.
+const REFILL_EVERY: Duration = Duration::from_millis(250);
 /// The longest sleep; a clock that was set is noticed by then.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// How many notifications a digest tells by name.
 const DIGEST_LIMIT: u64 = 100;
+
+/// A notification that is ours until its lease is over.
+struct Claimed {
+    row: row::Model,
+    endpoint: Option<Endpoint>,
+    lease: Uuid,
+    until: Timestamp,
+}
 
 /// Sends one service's notifications. Cheap to clone.
 #[derive(Clone)]
@@ -58,16 +64,16 @@ impl Sender {
         Self { ctx, executor }
     }
 
-    /// Sends whatever becomes due, for ever.
-    pub async fn run(self) {
+    /// Sends whatever becomes due, until the service stops; then it finishes what it has begun.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut changes = self.ctx.database.signals.changes.subscribe();
         let mut lanes = Lanes::default();
         let mut backoff = Backoff::default();
-        loop {
-            match self.fill(&mut lanes).await {
+        while !*stop.borrow() {
+            match self.fill(&mut lanes, &stop).await {
                 Ok(()) => backoff.reset(),
                 Err(error) => {
-                    if backoff.failures() % 10 == 0 {
+                    if backoff.failures().is_multiple_of(10) {
                         tracing::warn!(%error, "notifications wait");
                     }
                     backoff.wait().await;
@@ -78,18 +84,22 @@ impl Sender {
             tokio::select! {
                 Some(ended) = lanes.tasks.join_next_with_id() => lanes.ended(ended),
                 _ = changes.changed() => {}
+                _ = stop.changed() => {}
                 () = tokio::time::sleep(rest) => {}
             }
+        }
+        while let Some(ended) = lanes.tasks.join_next_with_id().await {
+            lanes.ended(ended);
         }
     }
 
     /// Starts a lane for each receiver that has none and for whom something is due.
-    async fn fill(&self, lanes: &mut Lanes) -> Result<(), DbErr> {
+    async fn fill(&self, lanes: &mut Lanes, stop: &watch::Receiver<bool>) -> Result<(), DbErr> {
         for receiver in self.due().await? {
             if lanes.receivers.len() < LANES_LIMIT
                 && !lanes.receivers.values().any(|r| *r == receiver)
             {
-                let task = lanes.tasks.spawn(self.clone().lane(receiver.clone()));
+                let task = lanes.tasks.spawn(self.clone().lane(receiver.clone(), stop.clone()));
                 lanes.receivers.insert(task.id(), receiver);
             }
         }
@@ -109,54 +119,56 @@ impl Sender {
         rest.max(Duration::from_millis(1))
     }
 
-    /// Serves one receiver until nothing is due.
-    async fn lane(self, receiver: String) {
+    /// Serves one receiver until nothing is due or the service stops. Whatever one attempt takes,
+    /// the others' places are filled again meanwhile.
+    async fn lane(self, receiver: String, stop: watch::Receiver<bool>) {
+        let mut attempts = FuturesUnordered::new();
+        let mut is_over = false;
         loop {
-            match self.batch(&receiver).await {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(receiver, %error, "notifications wait");
-                    return Backoff::default().wait().await;
+            let free = ATTEMPTS_AT_ONCE - attempts.len();
+            is_over |= *stop.borrow();
+            if !is_over && free > 0 {
+                match self.claim(&receiver, free).await {
+                    Ok(claimed) => {
+                        attempts.extend(claimed.into_iter().map(|one| self.attempt(one)));
+                    }
+                    Err(error) => {
+                        tracing::warn!(receiver, %error, "notifications wait");
+                        Backoff::default().wait().await;
+                        is_over = true;
+                    }
                 }
+            }
+            tokio::select! {
+                ended = attempts.next() => if ended.is_none() { return },
+                () = tokio::time::sleep(REFILL_EVERY), if !is_over => {}
             }
         }
     }
 
-    /// Claims and sends once; tells how many there were.
-    async fn batch(&self, receiver: &str) -> Result<usize, StoreError> {
+    /// Takes up to `limit` of what is due for a receiver.
+    async fn claim(&self, receiver: &str, limit: usize) -> Result<Vec<Claimed>, StoreError> {
         let now = self.ctx.clock.now();
         let lease = self.ctx.clock.new_id();
         let until = now.plus(self.ctx.service.config.lease);
         let database = &self.ctx.database;
-        let rows = claim::claim(database, receiver, (now, until), lease, CLAIM_LIMIT).await?;
+        let rows = claim::claim(database, receiver, (now, until), lease, limit as u64).await?;
         let endpoint = match receiver.parse() {
-            Ok(id) => query::endpoint(database.reader(), id).await?,
-            Err(_) => None,
+            Ok(id) if !rows.is_empty() => query::endpoint(database.reader(), id).await?,
+            _ => None,
         };
-        let count = rows.len();
-        let attempts = stream::iter(rows);
-        let attempt = |row| self.attempt(row, endpoint.as_ref(), lease, until);
-        attempts.for_each_concurrent(ATTEMPTS_AT_ONCE, attempt).await;
-        Ok(count)
+        let claimed = |row| Claimed { row, endpoint: endpoint.clone(), lease, until };
+        Ok(rows.into_iter().map(claimed).collect())
     }
 
-    async fn attempt(
-        &self,
-        row: row::Model,
-        endpoint: Option<&Endpoint>,
-        lease: uuid::Uuid,
-        until: Timestamp,
-    ) {
+    async fn attempt(&self, claimed: Claimed) {
+        let Claimed { row, endpoint, lease, until } = claimed;
+        let endpoint = endpoint.as_ref();
         let read = row::notification(&row).and_then(|n| Ok((n, row::last_event(&row)?)));
         let (notification, last) = match read {
             Ok(read) => read,
             Err(error) => return tracing::error!(%error, "a notification cannot be read"),
         };
-        let needed = ATTEMPT_LIMIT.min(self.ctx.service.config.lease / 2);
-        if self.ctx.clock.now().plus(needed) > until {
-            return;
-        }
         let cause = last.map(|last| last.trace);
         let cause = cause.unwrap_or_else(|| self.ctx.tracer.root(self.ctx.clock.new_id()));
         let begun = self.ctx.clock.now();
@@ -203,9 +215,8 @@ impl Sender {
         let Some(mailer) = &self.ctx.service.mailer else {
             return Outcome::Failed("no mail server is configured".into());
         };
-        let members = query::members(self.ctx.database.reader(), notification.id, DIGEST_LIMIT);
-        let grouped = match members.await {
-            Ok((members, count)) => Grouped { members, count },
+        let grouped = match self.grouped(notification).await {
+            Ok(grouped) => grouped,
             Err(error) => return Outcome::Failed(error.to_string()),
         };
         let message = match self.ctx.service.words.message(notification, &grouped) {
@@ -217,6 +228,16 @@ impl Sender {
         };
         let Notification { id, address, created_at, .. } = notification;
         mailer.send(*id, address, *created_at, message).await
+    }
+
+    /// What a digest tells of.
+    async fn grouped(&self, notification: &Notification) -> Result<Grouped, StoreError> {
+        if notification.content != Content::Digest {
+            return Ok(Grouped { members: Vec::new(), count: 0 });
+        }
+        let members = query::members(self.ctx.database.reader(), notification.id, DIGEST_LIMIT);
+        let (members, count) = members.await?;
+        Ok(Grouped { members, count })
     }
 
     /// Records an outcome, for as long as the lease is ours; later it is sent again.

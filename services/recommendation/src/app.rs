@@ -211,6 +211,8 @@ impl Recommendation {
         Learner {
             log: self.0.log.clone(),
             codec: self.0.codec.clone(),
+            clock: self.0.clock.clone(),
+            tracer: self.0.tracer.clone(),
             store: self.0.store.clone(),
             shape: self.0.shape.clone(),
             snapshot_every: self.0.config.snapshot_every,

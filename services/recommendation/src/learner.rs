@@ -16,13 +16,15 @@ use std::{
 };
 
 use actix::ArbiterHandle;
-use events::{Codec, CodecError, codec::Decoded};
+use events::{Codec, CodecError, Event, codec::Decoded};
 use futures::FutureExt as _;
+use kernel::Clock;
 use messaging::{
     log::{EventLog, LogError, LogEvent},
     record::{Position, Record, TopicPartition},
     retry::Backoff,
     service::Unusable,
+    telemetry::{Tracer, reader::Reading},
 };
 use tokio::{
     sync::watch,
@@ -32,6 +34,7 @@ use tokio::{
 
 use self::life::Life;
 use crate::{
+    app::NAME,
     choreography::{self, Lesson, TOPICS},
     letters::Letters,
     observed::Counters,
@@ -52,6 +55,10 @@ pub struct Learner {
     pub log: Arc<dyn EventLog>,
     /// How they are read.
     pub codec: Arc<Codec>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where spans go.
+    pub tracer: Tracer,
     /// Where snapshots are.
     pub store: Store,
     /// What a pool is to be like.
@@ -243,7 +250,12 @@ impl Learner {
         loop {
             match self.codec.decode(value).await {
                 Ok(Decoded::Event(event)) => {
-                    return Ok(choreography::hear(event, record.timestamp_ms));
+                    let reading = self.reading(record, &event);
+                    let lesson = choreography::hear(event, record.timestamp_ms);
+                    if let Some(reading) = reading {
+                        reading.end(&self.tracer, self.clock.now());
+                    }
+                    return Ok(lesson);
                 }
                 Ok(Decoded::Unknown(_)) => return Ok(Ok(None)),
                 Err(CodecError::Unavailable(why)) => {
@@ -253,6 +265,12 @@ impl Learner {
                 Err(error) => return Ok(Err(Unusable(error.to_string()))),
             }
         }
+    }
+
+    /// The spans of hearing an event. What is read again at a start makes none: its traces are over.
+    fn reading(&self, record: &Record, event: &Event) -> Option<Reading> {
+        self.published.pool()?;
+        Reading::begin(&self.tracer, NAME, record, event, self.clock.now())
     }
 
     async fn give_up(&mut self, record: &Record, reason: &str) -> Result<(), Broken> {

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use messaging::app::Databases;
-use notification_service::channels::mail::Smtp;
+use notification_service::{channels::mail::Smtp, domain::Rate};
 use platform::distributed::Servers;
 
 /// An event-driven shop: order, inventory, shipping and notification in one process.
@@ -81,6 +81,15 @@ pub struct Serve {
     /// Let webhooks go to private and loopback addresses, and without TLS.
     #[arg(long, env = "SHOP_ALLOW_PRIVATE_WEBHOOKS")]
     pub allow_private_webhooks: bool,
+    /// Mails that a customer's address gets in an hour before the rest is grouped into one.
+    #[arg(long, env = "SHOP_MAIL_LIMIT", default_value = "20", value_name = "COUNT")]
+    pub mail_limit: u32,
+    /// How long an order waits before the staff is told, in seconds.
+    #[arg(long, env = "SHOP_ORDER_REPORT_S", default_value = "300", value_name = "SECONDS")]
+    pub order_report_s: u64,
+    /// How long a webhook may fail before it is disabled, in seconds.
+    #[arg(long, env = "SHOP_WEBHOOK_DISABLE_S", default_value = "259200", value_name = "SECONDS")]
+    pub webhook_disable_s: u64,
     /// Which services run; the events of the others wait for them.
     #[arg(
         long,
@@ -105,11 +114,15 @@ impl Serve {
     pub fn notification(&self) -> anyhow::Result<notification_service::Config> {
         let smtp = |url| Smtp::new(url, &self.mail_from, self.smtp_ca.as_deref());
         let smtp = self.smtp.as_deref().map(smtp).transpose();
+        let usual = notification_service::Config::default();
         Ok(notification_service::Config {
             smtp: smtp.context("--smtp, --smtp-ca or --mail-from")?,
             staff_mail: self.staff_mail.clone(),
             allow_private_webhooks: self.allow_private_webhooks,
-            ..Default::default()
+            rate: Rate { mails: self.mail_limit, ..usual.rate },
+            report_after: Duration::from_secs(self.order_report_s),
+            disable_after: Duration::from_secs(self.webhook_disable_s),
+            ..usual
         })
     }
 

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use actix::prelude::*;
-use futures::{FutureExt as _, future::LocalBoxFuture};
+use futures::{
+    FutureExt as _,
+    future::{LocalBoxFuture, join_all},
+};
 use tokio::{
     sync::{oneshot, watch},
     task::JoinHandle,
@@ -28,6 +31,9 @@ const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(60);
 /// Rows deleted in one transaction, so that no writer waits for long.
 const HOUSEKEEPING_LIMIT: u64 = 1000;
 
+/// How long a service that stops waits for what its errands have begun.
+const ERRANDS_LIMIT: Duration = Duration::from_secs(20);
+
 /// A service at work. [`Running::stop`] ends it in order; dropping it ends it where it is.
 pub struct Running<S: Service> {
     /// Gives work to the service's transactions.
@@ -37,6 +43,7 @@ pub struct Running<S: Service> {
     stop: watch::Sender<bool>,
     close: watch::Sender<bool>,
     actors: Vec<Addr<Role>>,
+    errands: Vec<Addr<Role>>,
     reader: Addr<Role>,
     writers: Vec<JoinHandle<()>>,
 }
@@ -56,7 +63,7 @@ impl<S: Service> Running<S> {
         let write = |_| executor::write(ctx.clone(), queue.clone(), closed.clone());
         let writers = (0..ctx.database.writers()).map(write).map(tokio::spawn).collect();
         let watch = (&ctx.metrics, &stopped);
-        let mut actors = vec![
+        let actors = vec![
             Role::supervise("register", watch, registration(ctx.clone())),
             Role::supervise("relay", watch, relay(ctx.clone(), log.clone(), executor.clone())),
             Role::supervise(
@@ -66,16 +73,15 @@ impl<S: Service> Running<S> {
             ),
             Role::supervise("housekeeping", watch, housekeeping(ctx.clone())),
         ];
-        let errands = S::errands(ctx, &executor, log).into_iter();
-        actors.extend(
-            errands.map(|Errand { name, begin }| {
-                Role::supervise(name, watch, move || on_tokio(begin()))
-            }),
-        );
+        let errand = |Errand { name, begin }| {
+            let stop = stopped.clone();
+            Role::supervise(name, watch, move || on_tokio(begin(stop.clone())))
+        };
+        let errands = S::errands(ctx, &executor, log).into_iter().map(errand).collect();
         let reader =
             reader(ctx.clone(), log.clone(), executor.clone(), gate.clone(), stopped.clone());
         let reader = Role::supervise("consumer", watch, reader);
-        Self { executor, gate, stop, close, actors, reader, writers }
+        Self { executor, gate, stop, close, actors, errands, reader, writers }
     }
 
     /// Stops reading and finishes what is in flight. What is still in the outbox leaves after the
@@ -84,7 +90,12 @@ impl<S: Service> Running<S> {
         self.stop.send_replace(true);
         // An actor that is gone has stopped.
         self.reader.send(Finished).await.ok();
-        for actor in self.actors {
+        let finished = self.errands.iter().map(|errand| errand.send(Finished));
+        let finished = tokio::time::timeout(ERRANDS_LIMIT, join_all(finished)).await;
+        if finished.is_err() {
+            tracing::warn!(service = S::NAME, "an errand is ended in the middle");
+        }
+        for actor in self.errands.into_iter().chain(self.actors) {
             actor.send(Stop).await.ok();
         }
         self.close.send_replace(true);

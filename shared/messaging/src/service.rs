@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use kernel::{Clock, Decider, Timestamp};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
@@ -90,7 +91,7 @@ pub trait Service: Sized + Send + Sync + 'static {
     }
 
     /// What else runs while the service does, such as a sender of what its transactions have put
-    /// down. It is stopped where it is; what it does to aggregates goes through the executor.
+    /// down. What it does to aggregates goes through the executor.
     fn errands(
         _ctx: &Arc<Context<Self>>,
         _executor: &Executor<Self>,
@@ -122,8 +123,9 @@ pub trait Service: Sized + Send + Sync + 'static {
 pub struct Errand {
     /// What it is called in the log.
     pub name: &'static str,
-    /// Begins it: at the start, and whenever it has ended or panicked while the service runs.
-    pub begin: Box<dyn Fn() -> BoxFuture<'static, ()>>,
+    /// Begins it: at the start, and whenever it has ended or panicked while the service runs. It
+    /// ends when it is told that the service stops, or is ended where it is some seconds later.
+    pub begin: Box<dyn Fn(watch::Receiver<bool>) -> BoxFuture<'static, ()>>,
 }
 
 /// The end of a saga.

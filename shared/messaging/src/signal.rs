@@ -8,8 +8,9 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
-/// How many changed aggregates the other replicas are told by name.
-const NAMED_LIMIT: usize = 500;
+/// How many changed aggregates the other replicas are told by name, however much there is to tell:
+/// beyond it, everybody who watches anything looks.
+const NAMED_LIMIT: usize = 10_000;
 
 /// The signals of one database. Cheap to clone.
 #[derive(Clone, Default)]

@@ -19,6 +19,7 @@
 pub mod batch;
 pub mod notes;
 pub mod observed;
+pub mod reader;
 pub mod sampling;
 
 use std::{

@@ -5,6 +5,8 @@ use std::{
     fmt, fs,
     net::IpAddr,
     path::Path,
+    pin::pin,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -27,8 +29,8 @@ use crate::{domain::Outcome, words::Message};
 
 /// Connections kept to the server.
 const CONNECTIONS: u32 = 8;
-/// The longest that one command may take; a mail takes five.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest that connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest that a mail may take altogether.
 const MAIL_TIMEOUT: Duration = Duration::from_secs(15);
 /// The longest mail, in bytes; servers commonly take 10 MiB.
@@ -125,16 +127,20 @@ fn trusting(url: &Url, file: &Path) -> Result<Tls, UnusableSmtp> {
 
 /// Hands mail to the server.
 pub struct Mailer {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    server: AsyncSmtpTransportBuilder,
+    transport: Mutex<Transport>,
     from: Mailbox,
 }
+
+type Transport = AsyncSmtpTransport<Tokio1Executor>;
 
 impl Mailer {
     /// A mailer; it connects with the first mail.
     pub fn new(smtp: &Smtp) -> Self {
-        let server = smtp.server.clone().timeout(Some(COMMAND_TIMEOUT));
-        let transport = server.pool_config(PoolConfig::new().max_size(CONNECTIONS)).build();
-        Self { transport, from: smtp.from.clone() }
+        let server = smtp.server.clone().timeout(Some(CONNECT_TIMEOUT));
+        let server = server.pool_config(PoolConfig::new().max_size(CONNECTIONS));
+        let transport = Mutex::new(server.clone().build());
+        Self { server, transport, from: smtp.from.clone() }
     }
 
     /// Sends one mail.
@@ -143,12 +149,29 @@ impl Mailer {
             Ok(mail) => mail,
             Err(outcome) => return outcome,
         };
-        match tokio::time::timeout(MAIL_TIMEOUT, self.transport.send(mail)).await {
+        let transport = self.transport().clone();
+        let mut sending = pin!(transport.send(mail));
+        match tokio::time::timeout(MAIL_TIMEOUT, &mut sending).await {
             Ok(Ok(_)) => Outcome::Sent,
-            Ok(Err(error)) if error.is_permanent() => Outcome::Refused(words(&error)),
+            Ok(Err(error)) if is_about_the_mail(&error) => Outcome::Refused(words(&error)),
             Ok(Err(error)) => Outcome::Failed(words(&error)),
-            Err(_) => Outcome::Failed("the mail server took too long".into()),
+            Err(_) => {
+                self.give_up(&transport).await;
+                Outcome::Failed("the mail server took too long".into())
+            }
         }
+    }
+
+    fn transport(&self) -> MutexGuard<'_, Transport> {
+        self.transport.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A dialogue that is left in its middle must not be taken up by another mail, which would
+    /// take late answers for its own: a pool that was shut down takes no connection back. Others
+    /// finish with what they have.
+    async fn give_up(&self, transport: &Transport) {
+        *self.transport() = self.server.clone().build();
+        transport.shutdown().await;
     }
 
     fn mail(&self, id: Uuid, to: &str, at: Timestamp, message: Message) -> Result<Mail, Outcome> {
@@ -177,15 +200,26 @@ impl Mailer {
     }
 }
 
-/// The server's words, on one line and without what they may quote at length.
+/// Whether the server will never take this mail. Other refusals are about us or about the server,
+/// such as 535 for a wrong password, and may be mended.
+fn is_about_the_mail(error: &SmtpError) -> bool {
+    let code = error.status().map(u16::from);
+    matches!(code, Some(550..=553 | 555 | 556))
+}
+
+/// The server's code and enhanced code (RFC 3463); its words may quote the address.
 fn words(error: &SmtpError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text.chars().filter(|c| !c.is_control()).take(300).collect()
+    let text = error.to_string();
+    let Some(code) = error.status() else {
+        return text.chars().filter(|c| !c.is_control()).take(300).collect();
+    };
+    let is_enhanced = |word: &&str| {
+        let parts: Vec<_> = word.split('.').collect();
+        parts.len() == 3 && parts.iter().all(|part| part.parse::<u16>().is_ok())
+    };
+    let enhanced = text.split(|c: char| c != '.' && !c.is_ascii_digit()).find(is_enhanced);
+    let enhanced = enhanced.map(|code| format!(" {code}")).unwrap_or_default();
+    format!("the mail server answered {code}{enhanced}")
 }
 
 #[cfg(test)]

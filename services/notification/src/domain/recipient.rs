@@ -1,6 +1,10 @@
 //! Who is told: customers with their preferences, how much mail they get at once, and endpoints.
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use kernel::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -35,8 +39,16 @@ impl Default for Preferences {
 pub struct Recipient {
     /// How they want to be told.
     pub preferences: Preferences,
-    /// How much mail they have had.
-    pub budget: Budget,
+    /// How much mail each of their addresses has had, in lower case, in a window that is not over.
+    pub budgets: BTreeMap<String, Budget>,
+}
+
+impl Recipient {
+    /// The budget of an address; the others are forgotten when their windows are over.
+    pub fn budget(&mut self, address: &str, rate: Rate, now: Timestamp) -> &mut Budget {
+        self.budgets.retain(|_, budget| now < budget.end(rate));
+        self.budgets.entry(address.to_lowercase()).or_default()
+    }
 }
 
 /// How many mails somebody was sent in the current window, and the digest that takes the rest.
@@ -75,9 +87,13 @@ pub enum Share {
 }
 
 impl Budget {
+    fn end(&self, rate: Rate) -> Timestamp {
+        Timestamp(self.since).plus(rate.window)
+    }
+
     /// Takes one more mail at `now`; `digest` is the id of the digest it would open.
     pub fn take(&mut self, rate: Rate, now: Timestamp, digest: Uuid) -> Share {
-        let end = Timestamp(self.since).plus(rate.window);
+        let end = self.end(rate);
         if now.plus(CLOSED_BEFORE) >= end || now < Timestamp(self.since) {
             *self = Self { since: now.0, sent: 0, digest: None };
         }
@@ -89,7 +105,7 @@ impl Budget {
             Some(open) => Share::Joins(open),
             None => {
                 self.digest = Some(digest);
-                Share::Opens(digest, Timestamp(self.since).plus(rate.window))
+                Share::Opens(digest, self.end(rate))
             }
         }
     }

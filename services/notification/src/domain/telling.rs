@@ -50,12 +50,13 @@ impl News<'_> {
         let mut customer = state.customer.clone();
         let channels = self.channels(&customer, email);
         for (channel, address) in channels {
-            let language = &customer.preferences.language;
-            let one = self.one(Audience::Customer, channel, address, language, content.clone());
+            let language = customer.preferences.language.clone();
+            let one = self.one(Audience::Customer, channel, address, &language, content.clone());
             if customer.preferences.muted.contains(&content.kind()) {
                 events.push(created(Notification { progress: Progress::Muted, ..one }));
             } else {
-                events.extend(self.limited(&mut customer.budget, one));
+                let budget = customer.budget(address, self.policy.rate, self.now);
+                events.extend(self.limited(budget, one));
             }
         }
         if customer != state.customer {

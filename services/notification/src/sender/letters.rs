@@ -11,6 +11,7 @@ use messaging::{
     record::Record,
     service::Context,
 };
+use tokio::sync::watch;
 
 use crate::{
     app::Notifications,
@@ -41,15 +42,15 @@ impl Letters {
         Self { ctx, executor, log }
     }
 
-    /// Looks now and then, for ever. Replicas all look; each letter is told once.
-    pub async fn run(self) {
-        loop {
+    /// Looks now and then, until the service stops. Replicas all look; each letter is told once.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
             for service in SERVICES {
                 if let Err(reason) = self.look(service).await {
                     tracing::warn!(service, reason, "dead letters are told later");
                 }
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::timeout(LOOK_EVERY, stop.changed()).await.ok();
         }
     }
 

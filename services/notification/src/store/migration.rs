@@ -93,6 +93,7 @@ fn indexes() -> Vec<IndexCreateStatement> {
     };
     vec![
         index("notifications_due_at", &[DueAt, Receiver]),
+        index("notifications_receiver_due_at", &[Receiver, DueAt]),
         index("notifications_customer_id", &[CustomerId, CreatedAt]),
         index("notifications_order_id", &[OrderId, CreatedAt]),
         index("notifications_status", &[Status, CreatedAt]),

@@ -23,6 +23,8 @@ use crate::{
 const CHANNEL: &str = "shop";
 /// PostgreSQL takes less than 8,000 bytes.
 const PAYLOAD_LIMIT: usize = 7_900;
+/// What a payload holds beside the aggregates that changed is less than this.
+const FRAME: usize = 200;
 
 /// What one replica tells the others.
 #[derive(Deserialize, Serialize)]
@@ -35,22 +37,39 @@ struct Notice {
 }
 
 impl Notice {
-    fn payload(from: Uuid, news: News) -> String {
+    /// As many payloads as it takes to name what has changed.
+    fn payloads(from: Uuid, news: News) -> Vec<String> {
         let News { outbox, deadlines, changed } = news;
-        let changed = changed.map(|ids| ids.into_iter().collect());
+        let parts = match changed {
+            Some(ids) => parts(ids).into_iter().map(Some).collect(),
+            None => vec![None],
+        };
         let notice = |changed| Self { from, outbox, deadlines, changed };
         // Text in a struct of ours always becomes JSON.
-        let text = serde_json::to_string(&notice(changed)).unwrap_or_default();
-        if text.len() <= PAYLOAD_LIMIT {
-            return text;
-        }
-        serde_json::to_string(&notice(None)).unwrap_or_default()
+        let text = |changed| serde_json::to_string(&notice(changed)).unwrap_or_default();
+        parts.into_iter().map(text).collect()
     }
 
     fn news(self) -> News {
         let changed = self.changed.map(|ids| ids.into_iter().collect());
         News { outbox: self.outbox, deadlines: self.deadlines, changed }
     }
+}
+
+/// The ids in lists that fit into a payload each; there is at least one list.
+fn parts(ids: impl IntoIterator<Item = String>) -> Vec<Vec<String>> {
+    let (mut parts, mut size) = (vec![Vec::new()], 0);
+    for id in ids {
+        // As JSON has it: quoted, escaped, and behind a comma.
+        let more = serde_json::to_string(&id).map_or(0, |text| text.len()) + 1;
+        if size + more > PAYLOAD_LIMIT - FRAME && size > 0 {
+            parts.push(Vec::new());
+            size = 0;
+        }
+        size += more;
+        parts.last_mut().expect("there is one").push(id);
+    }
+    parts
 }
 
 /// Carries signals to and from the other replicas until it is dropped.
@@ -67,8 +86,9 @@ pub fn carry(pool: &DatabaseConnection, signals: &Signals, away: Arc<Away>) -> A
 async fn tell(pool: PgPool, me: Uuid, away: Arc<Away>) {
     let mut backoff = Backoff::default();
     loop {
-        let payload = Notice::payload(me, away.take().await);
-        let notify = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(&payload);
+        let payloads = Notice::payloads(me, away.take().await);
+        let notify = sqlx::query("SELECT pg_notify($1, payload) FROM unnest($2) AS payload");
+        let notify = notify.bind(CHANNEL).bind(&payloads);
         match notify.execute(&pool).await {
             Ok(_) => backoff.reset(),
             // The others look for themselves; commits fail as well, and say why.
@@ -120,16 +140,26 @@ mod tests {
     #[test]
     fn a_notice_arrives_as_it_was_sent() {
         let news = News::new(true, false, ["a\"b".to_owned(), "ü".repeat(100)]);
-        let payload = Notice::payload(Uuid::nil(), news.clone());
-        assert_eq!(serde_json::from_str::<Notice>(&payload).unwrap().news(), news);
+        assert_eq!(arrived(news.clone()), [news]);
+        assert_eq!(arrived(News::anything()), [News::anything()]);
     }
 
     #[test]
-    fn one_that_is_too_long_says_that_anything_may_have_changed() {
-        let ids = (0..400).map(|id| format!("{id}{}", "ü".repeat(90)));
-        let payload = Notice::payload(Uuid::nil(), News::new(false, true, ids));
-        assert!(payload.len() <= PAYLOAD_LIMIT);
-        let news = serde_json::from_str::<Notice>(&payload).unwrap().news();
-        assert_eq!(news, News { outbox: false, deadlines: true, changed: None });
+    fn what_is_too_long_for_one_payload_arrives_in_several() {
+        let ids = (0..400).map(|id| format!("{id}{}", "\"ü".repeat(90)));
+        let news = News::new(false, true, ids);
+        let all = arrived(news.clone());
+        assert!(all.len() > 1 && all.iter().all(|one| one.deadlines && !one.outbox));
+        let changed = all.into_iter().flat_map(|one| one.changed.unwrap()).collect();
+        assert_eq!(Some(changed), news.changed);
+    }
+
+    fn arrived(news: News) -> Vec<News> {
+        let payloads = Notice::payloads(Uuid::nil(), news);
+        let arrive = |payload: String| {
+            assert!(payload.len() <= PAYLOAD_LIMIT);
+            serde_json::from_str::<Notice>(&payload).unwrap().news()
+        };
+        payloads.into_iter().map(arrive).collect()
     }
 }

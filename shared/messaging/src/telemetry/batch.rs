@@ -200,7 +200,7 @@ fn received<S: Service>(
 fn heard_spans<S: Service>(heard: &Heard) -> Option<(Option<Span>, Span)> {
     let Processing { context, parent } = heard.span.clone()?;
     let about = about(&heard.envelope, &heard.event);
-    Some(spans_of::<S>(&heard.record, context, parent, heard.received, about))
+    Some(spans_of(S::NAME, &heard.record, context, parent, heard.received, about))
 }
 
 /// A record that goes to the dead letters: nobody could say what it is about.
@@ -212,12 +212,14 @@ fn poison_spans<S: Service>(
     let parent = record.trace().filter(|trace| tracer.records(trace))?;
     let context = parent.with_span(new_span_id());
     let about = vec![KeyValue::new("error.type", "dead_letter")];
-    let (receive, mut process) = spans_of::<S>(record, context, Some(parent), end, about);
+    let (receive, mut process) = spans_of(S::NAME, record, context, Some(parent), end, about);
     process.status = Status::error("dead letter");
     Some((receive, process))
 }
 
-fn spans_of<S: Service>(
+/// Receiving, if its producer is known, and processing.
+pub(super) fn spans_of(
+    reader: &'static str,
     record: &Record,
     context: TraceContext,
     parent: Option<TraceContext>,
@@ -227,7 +229,7 @@ fn spans_of<S: Service>(
     let topic = &record.at.topic;
     let consumer = |operation| {
         let mut attributes = messaging(operation, topic);
-        attributes.push(KeyValue::new("messaging.consumer.group.name", S::NAME));
+        attributes.push(KeyValue::new("messaging.consumer.group.name", reader));
         attributes
     };
     let receive = parent.clone().map(|parent| {
@@ -262,7 +264,7 @@ pub(super) fn messaging(operation: &'static str, topic: &str) -> Vec<KeyValue> {
 }
 
 /// Which step of which order. Keys that name people, as customers' do, are left out.
-fn about(envelope: &Envelope, event: &Event) -> Vec<KeyValue> {
+pub(super) fn about(envelope: &Envelope, event: &Event) -> Vec<KeyValue> {
     let mut attributes = vec![
         KeyValue::new("messaging.message.id", envelope.id.to_string()),
         KeyValue::new(STEP, event.name()),

@@ -17,6 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kernel::Clock as _;
+use platform::SystemClock;
 use tokio::sync::Mutex;
 
 use crate::{
@@ -51,7 +53,7 @@ async fn watched(test: impl Future<Output = ()>) {
 
 /// The rest of every test: more orders, their ends, and the verdict.
 async fn afterwards(fault: &str, fleet: &Fleet, load: Load) {
-    let ended_at = Instant::now();
+    let ended_at = (Instant::now(), SystemClock.now());
     load.more(SOME).await;
     judge(fault, fleet, load.end().await, ended_at).await;
 }

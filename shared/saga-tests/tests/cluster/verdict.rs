@@ -6,6 +6,7 @@ use std::{
 };
 
 use events::{Envelope, topics};
+use kernel::Timestamp;
 use messaging::{
     kafka::{KafkaConfig, KafkaLog},
     log::{EventLog as _, LogEvent},
@@ -23,26 +24,33 @@ use crate::{
 const STUCK_AFTER: Duration = Duration::from_secs(60);
 
 /// Waits until nothing moves, checks the invariants, prints the figures.
-pub async fn judge(fault: &str, fleet: &Fleet, placed: Placed, fault_ended_at: Instant) {
+pub async fn judge(
+    fault: &str,
+    fleet: &Fleet,
+    placed: Placed,
+    fault_ended_at: (Instant, Timestamp),
+) {
     let Placed { outcomes, took } = placed;
     let accepted = outcomes.iter().map(|o| (o.key.clone(), o.id.parse().unwrap())).collect();
     let stocked = goods().into_iter().map(|(sku, n)| (sku, [("first".to_owned(), n)].into()));
     let expected = Expected { accepted, stocked: stocked.collect() };
     let checker = fleet.checker().await;
     let quiet = tokio::time::timeout(STUCK_AFTER, quiet(&checker, &expected)).await;
-    let after = fault_ended_at.elapsed();
+    let after = fault_ended_at.0.elapsed();
     let rows = entity::Entity::find().all(&checker.order).await.unwrap();
     let known: BTreeSet<_> = rows.iter().map(|order| order.id.clone()).collect();
     let told: BTreeSet<_> = outcomes.iter().map(|outcome| outcome.id.clone()).collect();
     let stuck = rows.iter().filter(|row| row.status == "PENDING").count();
     let (median, longest) = waits(&rows);
+    let caught_up = caught_up(&rows, fault_ended_at.1);
     println!(
-        "{fault}: {} orders at {:.0}/s; {} lost, {} doubled, {stuck} stuck; all quiet {:.1} s after \
-         the fault; from PENDING to the next status: p50 {median:?}, longest {longest:?}; {:?}",
+        "{fault}: {} orders at {:.0}/s; {} lost, {} doubled, {stuck} stuck; {:.1} s after the fault \
+         none of before was PENDING, after {:.1} s all was quiet; from PENDING to the next status: p50 {median:?}, longest {longest:?}; {:?}",
         outcomes.len(),
         outcomes.len() as f64 / took.as_secs_f64(),
         told.difference(&known).count(),
         known.difference(&told).count(),
+        caught_up.as_secs_f64(),
         after.as_secs_f64(),
         tally(&outcomes),
     );
@@ -69,6 +77,16 @@ async fn quiet(checker: &Checker, expected: &Expected) {
             return;
         }
     }
+}
+
+/// How long after its end the fault kept orders PENDING that were placed before.
+fn caught_up(rows: &[entity::Model], fault_ended: Timestamp) -> Duration {
+    let left = |row: &entity::Model| {
+        let order = read_body(row).unwrap();
+        let [placed, next, ..] = &order.history[..] else { return None };
+        (placed.at <= fault_ended).then(|| next.at.since(fault_ended))
+    };
+    rows.iter().filter_map(left).max().unwrap_or_default()
 }
 
 /// How long orders were PENDING: the median and the longest.

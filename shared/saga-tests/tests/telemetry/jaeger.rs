@@ -72,7 +72,7 @@ async fn trace_id(suite: &Suite, order: &str, kinds: &[&str]) -> String {
     panic!("the timeline never had {kinds:?}");
 }
 
-const SERVICES: [&str; 4] = ["inventory", "notification", "order", "shipping"];
+const SERVICES: [&str; 5] = ["inventory", "notification", "order", "recommendation", "shipping"];
 
 async fn delivered_and_cancelled(jaeger: Jaeger) {
     let (telemetry, pipeline) = telemetry::start(&jaeger.settings()).unwrap();
