@@ -37,6 +37,8 @@ pub enum Kind {
     Oversold,
     /// Stock that is not what was brought, or not what confirmed orders hold.
     Stock,
+    /// The shop does not answer the checker: nobody knows.
+    Unchecked,
 }
 
 /// An order as the shop lists it.

@@ -95,7 +95,7 @@ async fn measure(plan: Plan, options: &Options, clock: Clock) -> Result<Outcome>
     let about = About { seconds: began_at.elapsed().as_secs_f64(), ..about };
 
     eprintln!("checking");
-    let violations = checker::inspect(&phase, has_orders).await?;
+    let violations = if has_orders { checker::inspect(&phase).await } else { Vec::new() };
     let measured = Measured { entries: phase.ledger.entries(), samples, violations };
     Ok(Outcome::new(about, &phase.recorder, measured, &options.expect))
 }

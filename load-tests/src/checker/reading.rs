@@ -24,14 +24,13 @@ const SETTLING: Duration = Duration::from_secs(20);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Checks a run, once the stock has settled.
-///
-/// # Errors
-/// When the shop does not answer, or has no such lists.
-pub async fn inspect(visitors: &Visitors, has_orders: bool) -> Result<Vec<Violation>> {
-    if !has_orders {
-        return Ok(Vec::new());
-    }
+/// Checks a run, once the stock has settled. A shop that does not answer is a violation too.
+pub async fn inspect(visitors: &Visitors) -> Vec<Violation> {
+    let unchecked = |error| vec![Violation { kind: Kind::Unchecked, detail: format!("{error:#}") }];
+    settled(visitors).await.unwrap_or_else(unchecked)
+}
+
+async fn settled(visitors: &Visitors) -> Result<Vec<Violation>> {
     let began_at = Instant::now();
     let entries = visitors.ledger.entries();
     loop {

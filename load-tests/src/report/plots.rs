@@ -9,6 +9,9 @@ use crate::{
     sampler::{Sample, Usage},
 };
 
+/// A second that was cut this short says nothing.
+const SLIVER_S: f64 = 0.2;
+
 /// All plots, the most telling first.
 pub fn all(outcome: &Outcome) -> Vec<Plot> {
     let samples = &outcome.samples;
@@ -50,7 +53,7 @@ fn percentiles(samples: &[Sample], operation: &str) -> Vec<Line> {
         [("p50", |s| s.p50), ("p95", |s| s.p95), ("p99", |s| s.p99), ("max", |s| s.max)];
     let points = |of: Statistic| {
         let point = |sample: &Sample| Some((sample.seconds, of(sample.times.get(operation)?)));
-        samples.iter().filter_map(point).collect()
+        with_lengths(samples).filter_map(|(sample, _)| point(sample)).collect()
     };
     statistics.map(|(name, of)| Line { name: name.to_owned(), points: points(of) }).into()
 }
@@ -69,15 +72,16 @@ fn throughput(samples: &[Sample]) -> Plot {
     plot("Throughput", hint, Unit::PerSecond, Y::Linear, shown.map(line).collect())
 }
 
-/// Each sample, and the seconds it stands for; the last one is shorter.
+/// Each sample, and the seconds it stands for. A sliver at the end is left out: it would show rates
+/// and percentiles that nobody had.
 fn with_lengths(samples: &[Sample]) -> impl Iterator<Item = (&Sample, f64)> {
     let before = std::iter::once(0.0).chain(samples.iter().map(|sample| sample.seconds));
-    samples
-        .iter()
-        .zip(before)
-        .map(|(sample, before)| (sample, (sample.seconds - before).max(1e-3)))
-        // A sliver at the end would show a rate that nobody had.
-        .filter(|(_, seconds)| *seconds > 0.2)
+    let lengths =
+        samples.iter().zip(before).map(|(sample, before)| (sample, sample.seconds - before));
+    lengths
+        .enumerate()
+        .filter(|(number, (_, seconds))| *number == 0 || *seconds > SLIVER_S)
+        .map(|(_, (sample, seconds))| (sample, seconds.max(1e-3)))
 }
 
 fn sagas_by_outcome(outcome: &Outcome) -> Plot {
