@@ -65,3 +65,14 @@ fn every_figure_can_be_expected() {
         assert!(written.iter().any(|text| text.parse::<Expectation>().is_ok()), "{name}");
     }
 }
+
+#[test]
+fn a_distribution_is_drawn_no_further_than_it_was_measured() {
+    let recorder = Recorder::default();
+    for ms in 1..=100 {
+        recorder.took(SAGA, Duration::from_millis(ms));
+    }
+    let outcome = Outcome::new(About::default(), &recorder, Measured::default(), &[]);
+    let (quantile, ms) = *outcome.distributions[SAGA].last().unwrap();
+    assert!((quantile - 0.99).abs() < 1e-9 && (ms - 100.0).abs() < 0.1, "{quantile} {ms}");
+}

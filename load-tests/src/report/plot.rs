@@ -102,7 +102,7 @@ impl Frame {
         let xs = || lines.iter().flat_map(|line| &line.points).map(|(x, _)| *x);
         let ys = || lines.iter().flat_map(|line| &line.points).map(|(_, y)| *y);
         let (left, right) = match plot.x {
-            X::Seconds => (0.0, xs().fold(1.0, f64::max)),
+            X::Seconds(end) => (0.0, xs().fold(end.max(1.0), f64::max)),
             X::Quantiles => (0.0, scale::quantile(1.0)),
         };
         let y = plot.y.bounds(ys());
@@ -133,7 +133,9 @@ impl Frame {
             );
         }
         let (marks, name) = match plot.x {
-            X::Seconds => (ticks(0.0, self.x.1).map(|x| (x, format!("{x}"))).collect(), "seconds"),
+            X::Seconds(_) => {
+                (ticks(0.0, self.x.1).map(|x| (x, format!("{x}"))).collect(), "seconds")
+            }
             X::Quantiles => (quantile_ticks(), "of all, this share was faster"),
         };
         for (value, label) in marks {
@@ -199,7 +201,7 @@ mod tests {
     use super::*;
 
     fn plot(lines: Vec<Line>) -> Plot {
-        let (x, y, unit) = (X::Seconds, Y::Linear, Unit::Milliseconds);
+        let (x, y, unit) = (X::Seconds(1.0), Y::Linear, Unit::Milliseconds);
         Plot { title: "Latency of <x>".to_owned(), hint: "", x, y, unit, lines }
     }
 

@@ -25,6 +25,13 @@ pub fn all(outcome: &Outcome) -> Vec<Plot> {
         usage("Memory per process", Unit::Bytes, samples, |usage| usage.memory),
         errors(samples),
     ]);
+    // All plots of time are of the same time, so that what happens at once stands in one line.
+    let end = samples.last().map_or(0.0, |sample| sample.seconds);
+    for plot in &mut plots {
+        if let X::Seconds(until) = &mut plot.x {
+            *until = end;
+        }
+    }
     plots
 }
 
@@ -148,7 +155,7 @@ fn errors(samples: &[Sample]) -> Plot {
 }
 
 fn plot(title: &str, hint: &'static str, unit: Unit, y: Y, lines: Vec<Line>) -> Plot {
-    Plot { title: title.to_owned(), hint, x: X::Seconds, y, unit, lines }
+    Plot { title: title.to_owned(), hint, x: X::Seconds(0.0), y, unit, lines }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]

@@ -8,8 +8,8 @@ const LEAST: f64 = 0.01;
 /// What goes to the right.
 #[derive(Clone, Copy, Debug)]
 pub enum X {
-    /// Time since the measurement began.
-    Seconds,
+    /// Time since the measurement began, until then.
+    Seconds(f64),
     /// Shares of all times, the slowest spread out: as many steps as nines.
     Quantiles,
 }
