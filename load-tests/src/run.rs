@@ -191,10 +191,37 @@ fn about(plan: &Plan, clock: Clock) -> About {
     };
     About {
         run: plan.goods.run.clone(),
-        command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
+        command: command(std::env::args().skip(1)),
         started_at: clock.started_at(),
         wait,
         seconds: 0.0,
         cores: std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+/// The command line, without what must not be in a report.
+fn command(words: impl Iterator<Item = String>) -> String {
+    const SECRETS: [&str; 2] = ["--operator-token", "--postgres"];
+    let mut is_secret = false;
+    let shown = words.map(|word| {
+        let hidden = std::mem::replace(&mut is_secret, SECRETS.contains(&&*word));
+        match word.split_once('=') {
+            _ if hidden => "***".to_owned(),
+            Some((flag, _)) if SECRETS.contains(&flag) => format!("{flag}=***"),
+            _ => word,
+        }
+    });
+    shown.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_names_no_secrets() {
+        let line = "checkout --operator-token s3cret --rate 5 --postgres=postgres://u:s3cret@h";
+        let shown = command(line.split(' ').map(str::to_owned));
+        assert_eq!("checkout --operator-token *** --rate 5 --postgres=***", shown);
     }
 }
