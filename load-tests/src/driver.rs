@@ -128,3 +128,8 @@ async fn visit(visitors: Arc<Visitors>, load: Arc<Load>, due: Due) {
     visitors.recorder.began(due.intended.elapsed());
     load.behaviour.visit(&visitors, due, load.seed).await;
 }
+
+#[cfg(test)]
+mod fake_shop;
+#[cfg(test)]
+mod tests;
