@@ -66,7 +66,8 @@ impl Plot {
             escape(&self.title)
         );
         frame.write_grid(self, &mut svg);
-        for (number, line) in lines.iter().enumerate() {
+        // The first ones on top: they are what is looked at when lines meet.
+        for (number, line) in lines.iter().enumerate().rev() {
             frame.write_line(line, style(number), &mut svg);
         }
         svg + "</svg>\n"
