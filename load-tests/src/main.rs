@@ -1,0 +1,44 @@
+//! Load for the shop: scenarios in an open loop, a closed loop or a burst; what a saga costs, from the
+//! moment somebody wanted it to its final event; a checker, because a fast run that lost an order is
+//! no good run; and a report. `README.md` has the commands.
+
+mod checker;
+mod cli;
+mod clock;
+mod driver;
+mod expect;
+mod ledger;
+mod outcome;
+mod plan;
+mod recorder;
+mod replay;
+mod report;
+mod run;
+mod sampler;
+mod scenario;
+mod schedule;
+mod shop;
+mod spawn;
+mod sse;
+mod stocking;
+mod visitors;
+mod waiting;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::Cli;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run::run(&cli.scenario).await {
+        Ok(outcome) if outcome.passed => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
