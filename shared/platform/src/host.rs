@@ -157,6 +157,8 @@ pub fn serve(
     });
     let server =
         server.disable_signals().shutdown_timeout(SHUTDOWN_TIMEOUT_S).keep_alive(KEEP_ALIVE);
+    // A stream's second event must not wait until the client has acknowledged the first.
+    let server = server.tcp_nodelay(true);
     Ok(server.listen(listener)?.run())
 }
 
