@@ -162,9 +162,8 @@ async fn appending_waits_while_the_queue_is_full() {
         assert!(append.now_or_never().is_none());
     }
     gate.wait_for_a_write();
-    gate.allow(Ok(()));
-    gate.allow(Ok(()));
-    gate.allow(Ok(()));
+    // As many writes as it may take: how many wait for the next one is not for us to say.
+    (0..4).for_each(|_| gate.allow(Ok(())));
     futures::future::try_join_all(appends).await.unwrap();
     let most = gate.writes().iter().map(|(records, _)| *records).max();
     assert!(most <= Some(2), "no more than fit in the queue: {:?}", gate.writes());
