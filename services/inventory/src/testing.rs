@@ -134,7 +134,8 @@ impl Bench {
 
     /// Everything that was said so far, in its order.
     pub async fn said(&self) -> Vec<(Envelope, Event)> {
-        let rows = outbox::remaining(self.app.ctx.database.reader(), u64::MAX >> 1).await.unwrap();
+        let rows =
+            outbox::remaining(self.app.ctx.database.reader(), &[], u64::MAX >> 1).await.unwrap();
         let mut said = Vec::new();
         for record in rows.into_iter().map(NewRecord::from) {
             said.push(self.read(&arrived(record)).await);

@@ -1,6 +1,7 @@
 //! CloudEvents 1.0 in Kafka's binary mode: an event's metadata in headers, the trace beside it.
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use kernel::Timestamp;
 use uuid::Uuid;
 
@@ -42,7 +43,7 @@ const SOURCE_PREFIX: &str = "/shop/";
 
 impl Envelope {
     /// The headers as they stand on a record.
-    pub fn to_headers(&self) -> Vec<(String, Bytes)> {
+    pub fn to_headers(&self) -> Vec<(ByteString, Bytes)> {
         let mut headers = vec![
             header("ce_specversion", "1.0"),
             header("ce_id", self.id.to_string()),
@@ -90,8 +91,8 @@ impl Envelope {
     }
 }
 
-fn header(name: &str, value: impl Into<String>) -> (String, Bytes) {
-    (name.to_owned(), Bytes::from(value.into()))
+fn header(name: &'static str, value: impl Into<String>) -> (ByteString, Bytes) {
+    (ByteString::from_static(name), Bytes::from(value.into()))
 }
 
 #[cfg(test)]
@@ -111,9 +112,9 @@ mod tests {
         }
     }
 
-    fn read(headers: &[(String, Bytes)]) -> Result<Envelope, EnvelopeError> {
+    fn read(headers: &[(ByteString, Bytes)]) -> Result<Envelope, EnvelopeError> {
         Envelope::from_headers(|name| {
-            let (_, value) = headers.iter().find(|(key, _)| key == name)?;
+            let (_, value) = headers.iter().find(|(key, _)| *key == name)?;
             std::str::from_utf8(value).ok()
         })
     }

@@ -23,6 +23,8 @@ use crate::signal::Signals;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that only read, beside SQLite's one writer.
 const SQLITE_READERS: u32 = 4;
+/// Rows that SQLite's thread reads ahead: it goes to sleep when there is no room for the next.
+const SQLITE_ROWS_AHEAD: usize = 1024;
 /// Transactions at once, per replica.
 const POSTGRES_WRITERS: usize = 4;
 /// One service's database, and the signals that its commits give.
@@ -217,6 +219,7 @@ fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
             .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
             .synchronous(sqlx::sqlite::SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
+            .row_buffer_size(SQLITE_ROWS_AHEAD)
     });
     options
 }

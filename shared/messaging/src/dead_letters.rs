@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
+use bytestring::ByteString;
 use events::topics::{self, PREFIX};
 use kernel::Timestamp;
 use serde::Serialize;
@@ -37,18 +38,18 @@ pub fn place(record: &Record) -> String {
 /// The dead letter of `record`, as it leaves through the outbox: key, value and headers as they
 /// were, and beside them the reason, how often it was tried, where it stood and when it was given up.
 pub fn outgoing(service: &str, record: &Record, reason: &str, now: Timestamp) -> Outgoing {
-    let text = |name: &str, value: String| (name.to_owned(), Bytes::from(value));
+    let text = |name, value: String| (ByteString::from_static(name), Bytes::from(value));
     let before: u32 = record.header(ATTEMPTS).and_then(|n| n.parse().ok()).unwrap_or(0);
     let mut headers = without_ours(&record.headers);
     headers.push(text(REASON, reason.to_owned()));
     headers.push(text(ATTEMPTS, (before + 1).to_string()));
-    headers.push(text(TOPIC, record.at.topic.clone()));
+    headers.push(text(TOPIC, record.at.topic.to_string()));
     headers.push(text(PARTITION, record.at.partition.to_string()));
     headers.push(text(OFFSET, record.offset.to_string()));
     headers.push(text(TIME, now.to_string()));
     match &record.key {
         None => headers.push(text(NO_KEY, "true".to_owned())),
-        Some(key) if !is_storable(key) => headers.push((KEY.to_owned(), key.clone())),
+        Some(key) if !is_storable(key) => headers.push((KEY.into(), key.clone())),
         Some(_) => {}
     }
     Outgoing {
@@ -118,7 +119,7 @@ impl From<&Record> for DeadLetter {
             offset: number(OFFSET),
             failed_at: text(TIME),
             key: original_key(record).as_ref().map(lossy),
-            headers: headers.iter().map(|(name, value)| (name.clone(), lossy(value))).collect(),
+            headers: headers.iter().map(|(name, value)| (name.to_string(), lossy(value))).collect(),
             value: record.value.as_ref().map(|value| BASE64.encode(value)),
         }
     }

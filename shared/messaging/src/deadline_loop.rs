@@ -55,25 +55,24 @@ impl<S: Service> DeadlineLoop<S> {
     async fn fire(&self, backoff: &mut Backoff) -> Result<(), DbErr> {
         loop {
             self.gate.opened().await;
-            let ids = due_now(&self.ctx).await?;
+            let next = deadlines::next(self.ctx.database.reader()).await?;
             backoff.reset();
-            if ids.is_empty() {
-                self.rest().await;
-            } else if !self.executor.due(ids).await {
-                return Ok(());
+            let now = self.ctx.clock.now();
+            if next.is_some_and(|due| due <= now) {
+                if !self.executor.due(due_now(&self.ctx).await?).await {
+                    return Ok(());
+                }
+            } else {
+                self.rest(next.map_or(LOOK_AGAIN, |due| due.since(now).min(LOOK_AGAIN))).await;
             }
         }
     }
 
     /// Until the next deadline, or a call.
-    async fn rest(&self) {
-        let signals = &self.ctx.database.signals;
-        let next = deadlines::next(self.ctx.database.reader()).await.ok().flatten();
-        let wait = next.map_or(LOOK_AGAIN, |due| due.since(self.ctx.clock.now()).min(LOOK_AGAIN));
+    async fn rest(&self, wait: Duration) {
+        let called = self.ctx.database.signals.deadlines.notified();
         // A time-out is as good as a call: look again.
-        tokio::time::timeout(wait.max(Duration::from_millis(1)), signals.deadlines.notified())
-            .await
-            .ok();
+        tokio::time::timeout(wait.max(Duration::from_millis(1)), called).await.ok();
     }
 }
 

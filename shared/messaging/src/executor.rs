@@ -1,7 +1,11 @@
 //! Group commit: whatever waits, records of all partitions and requests alike, shares the next
 //! transaction. It never waits to fill one, so a batch of one is the same code.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use events::trace::TraceContext;
 use futures::FutureExt as _;
@@ -29,12 +33,28 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Gives work to a service's transactions. Cheap to clone.
 pub struct Executor<S: Service> {
     queue: mpsc::Sender<Job<S>>,
+    relayed: Arc<Relayed>,
     load: Arc<Load>,
 }
 
 impl<S: Service> Clone for Executor<S> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), load: self.load.clone() }
+        let (queue, relayed) = (self.queue.clone(), self.relayed.clone());
+        Self { queue, relayed, load: self.load.clone() }
+    }
+}
+
+/// Outbox rows to be forgotten with the next transaction, whatever it is for: one of their own
+/// would cost as much as the next event's.
+#[derive(Default)]
+struct Relayed(StdMutex<Vec<Forgettable>>);
+
+/// The positions of outbox rows, and who is told that they are gone.
+type Forgettable = (Vec<i64>, oneshot::Sender<()>);
+
+impl Relayed {
+    fn all(&self) -> MutexGuard<'_, Vec<Forgettable>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,7 +100,8 @@ enum Job<S: Service> {
     Records(Vec<Item<S>>, oneshot::Sender<()>),
     Request(Box<Request<S>>, Reply<S>),
     Due(Vec<String>, oneshot::Sender<()>),
-    Relayed(Vec<i64>, oneshot::Sender<()>),
+    /// Whatever was relayed is to be forgotten now.
+    Forget(oneshot::Sender<()>),
 }
 
 impl<S: Service> Job<S> {
@@ -89,17 +110,20 @@ impl<S: Service> Job<S> {
             Self::Records(items, _) => items.len(),
             Self::Due(ids, _) => ids.len(),
             Self::Request(..) => 1,
-            Self::Relayed(..) => 0,
+            Self::Forget(_) => 0,
         }
     }
 }
 
 /// The other end of an [`Executor`]: what its transactions take from.
-pub struct Queue<S: Service>(Arc<Mutex<mpsc::Receiver<Job<S>>>>);
+pub struct Queue<S: Service> {
+    jobs: Arc<Mutex<mpsc::Receiver<Job<S>>>>,
+    relayed: Arc<Relayed>,
+}
 
 impl<S: Service> Clone for Queue<S> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { jobs: self.jobs.clone(), relayed: self.relayed.clone() }
     }
 }
 
@@ -107,7 +131,9 @@ impl<S: Service> Executor<S> {
     /// An executor and the queue that [`write()`] works off.
     pub fn new() -> (Self, Queue<S>) {
         let (queue, jobs) = mpsc::channel(QUEUE_CAPACITY);
-        (Self { queue, load: Arc::default() }, Queue(Arc::new(Mutex::new(jobs))))
+        let relayed = Arc::<Relayed>::default();
+        let jobs = Queue { jobs: Arc::new(Mutex::new(jobs)), relayed: relayed.clone() };
+        (Self { queue, relayed, load: Arc::default() }, jobs)
     }
 
     /// How many jobs wait for a transaction.
@@ -131,12 +157,19 @@ impl<S: Service> Executor<S> {
         self.job(|done| Job::Due(ids, done)).await
     }
 
-    /// Forgets outbox rows; the receiver is told when it is committed.
-    pub async fn relayed(&self, positions: Vec<i64>) -> oneshot::Receiver<()> {
+    /// Forgets outbox rows with the next transaction; the receiver is told when it is committed,
+    /// or that it will not be.
+    pub fn relayed(&self, positions: Vec<i64>) -> oneshot::Receiver<()> {
         let (done, receiver) = oneshot::channel();
-        // When the service is stopping, the receiver hears of it.
-        drop(self.queue.send(Job::Relayed(positions, done)).await);
+        self.relayed.all().push((positions, done));
         receiver
+    }
+
+    /// A transaction for what was relayed, unless another has taken it along.
+    pub async fn forget(&self) {
+        if !self.relayed.all().is_empty() {
+            self.job(Job::Forget).await;
+        }
     }
 
     /// Does what a request asks for and returns its reply once it is committed.
@@ -183,7 +216,11 @@ pub async fn write<S: Service>(
     mut stop: watch::Receiver<bool>,
 ) {
     while let Some(jobs) = take(&queue, &mut stop).await {
-        Group::new(jobs).run(&ctx).await;
+        Group::new(jobs, &queue.relayed).run(&ctx).await;
+    }
+    let last = Group::new(Vec::new(), &queue.relayed);
+    if !last.batch.relayed.is_empty() {
+        last.run(&ctx).await;
     }
 }
 
@@ -193,7 +230,7 @@ async fn take<S: Service>(
     queue: &Queue<S>,
     stop: &mut watch::Receiver<bool>,
 ) -> Option<Vec<Job<S>>> {
-    let mut queue = queue.0.lock().await;
+    let mut queue = queue.jobs.lock().await;
     let first = tokio::select! {
         first = queue.recv() => first,
         () = stopped(stop) => {
@@ -237,8 +274,12 @@ struct Group<S: Service> {
 }
 
 impl<S: Service> Group<S> {
-    fn new(jobs: Vec<Job<S>>) -> Self {
+    fn new(jobs: Vec<Job<S>>, relayed: &Relayed) -> Self {
         let mut group = Self { batch: Batch::default(), replies: vec![], done: vec![] };
+        for (positions, done) in relayed.all().drain(..) {
+            group.batch.relayed.extend(positions);
+            group.done.push(done);
+        }
         for job in jobs {
             match job {
                 Job::Records(items, done) => {
@@ -255,10 +296,7 @@ impl<S: Service> Group<S> {
                     group.batch.due.extend(ids);
                     group.done.push(done);
                 }
-                Job::Relayed(positions, done) => {
-                    group.batch.relayed.extend(positions);
-                    group.done.push(done);
-                }
+                Job::Forget(done) => group.done.push(done),
             }
         }
         group

@@ -2,11 +2,15 @@
 //! event router, so that change data capture can take the relay's place: the topic is `shop.` +
 //! `aggregatetype`, the key is `aggregateid`, `headers` holds the CloudEvents and trace headers.
 
+use std::ops::RangeInclusive;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD as BASE64};
 use bytes::Bytes;
 use events::topics::PREFIX;
 use kernel::Timestamp;
-use sea_orm::{ConnectionTrait, DbErr, QueryOrder, QuerySelect, Set, entity::prelude::*};
+use sea_orm::{
+    Condition, ConnectionTrait, DbErr, QueryOrder, QuerySelect, Set, entity::prelude::*,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Headers, NewRecord};
@@ -84,13 +88,40 @@ pub async fn append(
     Ok(())
 }
 
-/// The rows that remain, in their order, at most `limit`. Never "those after the last": a lower
-/// position may commit later.
+/// The rows that remain, except those at the positions `sent`, in their order, at most `limit`.
+/// Never "those after the last": a lower position may commit later.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn remaining(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<Model>, DbErr> {
-    Entity::find().order_by_asc(Column::Position).limit(limit).all(db).await
+pub async fn remaining(
+    db: &impl ConnectionTrait,
+    sent: &[i64],
+    limit: u64,
+) -> Result<Vec<Model>, DbErr> {
+    let mut rows = Entity::find();
+    if !sent.is_empty() {
+        rows = rows.filter(among(sent).not());
+    }
+    rows.order_by_asc(Column::Position).limit(limit).all(db).await
+}
+
+/// Whether a row is at one of these positions. What is sent together mostly is one run, or few:
+/// shorter to say than thousands of positions.
+fn among(positions: &[i64]) -> Condition {
+    /// SQLite has a limit for the depth of an expression.
+    const RUNS_LIMIT: usize = 100;
+    let runs = runs(positions);
+    if runs.len() > RUNS_LIMIT {
+        return Condition::any().add(Column::Position.is_in(positions.iter().copied()));
+    }
+    let between = |run: RangeInclusive<i64>| Column::Position.between(*run.start(), *run.end());
+    runs.into_iter().map(between).fold(Condition::any(), Condition::add)
+}
+
+fn runs(positions: &[i64]) -> Vec<RangeInclusive<i64>> {
+    let mut positions = positions.to_vec();
+    positions.sort_unstable();
+    positions.chunk_by(|a, b| a + 1 == *b).map(|run| run[0]..=run[run.len() - 1]).collect()
 }
 
 /// Forgets rows that the log has acknowledged.
@@ -99,9 +130,7 @@ pub async fn remaining(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<Mode
 /// When the database refuses.
 pub async fn remove(tx: &impl ConnectionTrait, positions: &[i64]) -> Result<(), DbErr> {
     if !positions.is_empty() {
-        let delete =
-            Entity::delete_many().filter(Column::Position.is_in(positions.iter().copied()));
-        delete.exec(tx).await?;
+        Entity::delete_many().filter(among(positions)).exec(tx).await?;
     }
     Ok(())
 }
@@ -147,7 +176,7 @@ fn headers_to_json(headers: &Headers) -> String {
         Ok(text) => HeaderValue::Text(text.to_owned()),
         Err(_) => HeaderValue::Bytes { base64: BASE64.encode(bytes) },
     };
-    let pairs: Vec<_> = headers.iter().map(|(name, bytes)| (name, value(bytes))).collect();
+    let pairs: Vec<_> = headers.iter().map(|(name, bytes)| (&**name, value(bytes))).collect();
     serde_json::to_string(&pairs).unwrap_or_default()
 }
 
@@ -158,7 +187,7 @@ fn headers_from_json(json: &str) -> Headers {
         HeaderValue::Text(text) => Some(Bytes::from(text)),
         HeaderValue::Bytes { base64 } => BASE64.decode(base64).ok().map(Bytes::from),
     };
-    pairs.into_iter().filter_map(|(name, value)| Some((name, bytes(value)?))).collect()
+    pairs.into_iter().filter_map(|(name, value)| Some((name.into(), bytes(value)?))).collect()
 }
 
 #[cfg(test)]
@@ -166,11 +195,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn runs_are_what_was_given() {
+        assert_eq!(runs(&[]), []);
+        assert_eq!(runs(&[7, 3, 4, 9, 5]), [3..=5, 7..=7, 9..=9]);
+    }
+
+    #[test]
     fn headers_survive_the_outbox_whole() {
         let headers = vec![
-            ("ce_id".to_owned(), Bytes::from_static(b"1")),
-            ("twice".to_owned(), Bytes::from_static(b"a")),
-            ("twice".to_owned(), Bytes::from_static(b"\xff\0")),
+            ("ce_id".into(), Bytes::from_static(b"1")),
+            ("twice".into(), Bytes::from_static(b"a")),
+            ("twice".into(), Bytes::from_static(b"\xff\0")),
         ];
         assert_eq!(headers_from_json(&headers_to_json(&headers)), headers);
     }

@@ -1,23 +1,25 @@
 //! What a log holds: records in partitions of topics, with Kafka's shape.
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use events::trace::TraceContext;
 
-/// Headers in the order they were written; a key may occur more than once, as in Kafka.
-pub type Headers = Vec<(String, Bytes)>;
+/// Headers in the order they were written; a key may occur more than once, as in Kafka. Names and
+/// values are parts of what was read as one, so that a record costs one allocation, not one for each.
+pub type Headers = Vec<(ByteString, Bytes)>;
 
 /// One partition of one topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicPartition {
     /// The topic's full name, such as `shop.orders`.
-    pub topic: String,
+    pub topic: ByteString,
     /// Counted from 0.
     pub partition: u32,
 }
 
 impl TopicPartition {
     /// The `partition`-th partition of `topic`.
-    pub fn new(topic: impl Into<String>, partition: u32) -> Self {
+    pub fn new(topic: impl Into<ByteString>, partition: u32) -> Self {
         Self { topic: topic.into(), partition }
     }
 }
@@ -92,6 +94,6 @@ impl NewRecord {
 }
 
 fn header<'h>(headers: &'h Headers, name: &str) -> Option<&'h str> {
-    let (_, value) = headers.iter().find(|(key, _)| key == name)?;
+    let (_, value) = headers.iter().find(|(key, _)| *key == name)?;
     std::str::from_utf8(value).ok()
 }

@@ -19,6 +19,8 @@ use crate::{
 const BATCH_LIMIT: u64 = 1000;
 /// Rows that may wait before requests are told to come back later (I8).
 const OUTBOX_LIMIT: u64 = 100_000;
+/// How long what was sent waits for a transaction that takes its removal along.
+const FORGET_AFTER: Duration = Duration::from_millis(100);
 /// How often the outbox is looked at without having been woken: another replica may have died
 /// between its commit and its call.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -44,9 +46,7 @@ pub async fn relay_once(
     producer: &dyn Producer,
     sent: &[i64],
 ) -> Result<Vec<i64>, RelayError> {
-    let limit = BATCH_LIMIT + sent.len() as u64;
-    let mut rows = outbox::remaining(database.reader(), limit).await?;
-    rows.retain(|row| !sent.contains(&row.position));
+    let rows = outbox::remaining(database.reader(), sent, BATCH_LIMIT).await?;
     let positions: Vec<_> = rows.iter().map(|row| row.position).collect();
     if !rows.is_empty() {
         producer.append(rows.into_iter().map(Into::into).collect()).await?;
@@ -118,21 +118,32 @@ impl<S: Service> Relay<S> {
                 matches!(done.try_recv(), Err(oneshot::error::TryRecvError::Empty))
             });
             let sent: Vec<_> =
-                self.sent.iter().flat_map(|(positions, _)| positions.clone()).collect();
-            match relay_once(&self.database, producer, &sent).await {
-                Ok(positions) if positions.is_empty() => {
-                    self.executor.load().set_overloaded(false);
-                    let woken = self.database.signals.outbox.notified();
-                    // A time-out is as good as a call: look again.
-                    tokio::time::timeout(LOOK_AGAIN, woken).await.ok();
-                }
-                Ok(positions) => {
-                    let done = self.executor.relayed(positions.clone()).await;
-                    self.sent.push_back((positions, done));
-                }
+                self.sent.iter().flat_map(|(positions, _)| positions).copied().collect();
+            let positions = match relay_once(&self.database, producer, &sent).await {
+                Ok(positions) => positions,
                 Err(error) => return error,
-            }
+            };
             backoff.reset();
+            let is_all = (positions.len() as u64) < BATCH_LIMIT;
+            if !positions.is_empty() {
+                let done = self.executor.relayed(positions.clone());
+                self.sent.push_back((positions, done));
+            }
+            if is_all {
+                self.executor.load().set_overloaded(false);
+                self.rest().await;
+            }
+        }
+    }
+
+    /// Until a commit adds to the outbox. Nothing was added since it was read, or the call is
+    /// kept for us.
+    async fn rest(&self) {
+        let woken = self.database.signals.outbox.notified();
+        let patience = if self.sent.is_empty() { LOOK_AGAIN } else { FORGET_AFTER };
+        // A time-out is as good as a call: look again.
+        if tokio::time::timeout(patience, woken).await.is_err() {
+            self.executor.forget().await;
         }
     }
 

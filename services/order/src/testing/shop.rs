@@ -240,7 +240,7 @@ impl Shop {
 
     /// What waits in the outbox: the type of each row and the record it will be.
     pub async fn outbox(&self) -> Vec<(String, NewRecord)> {
-        let rows = outbox::remaining(self.app.ctx.database.reader(), 1_000).await.unwrap();
+        let rows = outbox::remaining(self.app.ctx.database.reader(), &[], 1_000).await.unwrap();
         rows.into_iter().map(|row| (row.r#type.clone(), row.into())).collect()
     }
 

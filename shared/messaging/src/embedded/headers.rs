@@ -1,6 +1,7 @@
 //! Headers as one blob: for each its name and value, both with a length of 32 bits before it.
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use crate::record::Headers;
 
@@ -27,10 +28,8 @@ pub fn decode(blob: &Bytes) -> Option<Headers> {
     let mut rest = blob.clone();
     let mut headers = Headers::new();
     while !rest.is_empty() {
-        let name = std::str::from_utf8(&take(&mut rest)?).ok()?.to_owned();
-        // Its own copy, so that one header that is kept does not keep all.
-        let value = Bytes::copy_from_slice(&take(&mut rest)?);
-        headers.push((name, value));
+        let name = ByteString::try_from(take(&mut rest)?).ok()?;
+        headers.push((name, take(&mut rest)?));
     }
     Some(headers)
 }
@@ -48,9 +47,9 @@ mod tests {
     #[test]
     fn headers_come_back_in_order_with_duplicates_and_binary_values() {
         let headers: Headers = vec![
-            ("a".to_owned(), Bytes::from_static(&[0, 255])),
-            ("a".to_owned(), Bytes::new()),
-            (String::new(), Bytes::from_static(b"x")),
+            ("a".into(), Bytes::from_static(&[0, 255])),
+            ("a".into(), Bytes::new()),
+            ("".into(), Bytes::from_static(b"x")),
         ];
         assert_eq!(decode(&encode(&headers).into()), Some(headers));
         assert_eq!(decode(&Bytes::new()), Some(Vec::new()));
@@ -58,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_damaged_blob_is_no_headers() {
-        let blob = Bytes::from(encode(&vec![("name".to_owned(), Bytes::from_static(b"value"))]));
+        let blob = Bytes::from(encode(&vec![("name".into(), Bytes::from_static(b"value"))]));
         for end in 1..blob.len() {
             assert_eq!(decode(&blob.slice(..end)), None, "cut at {end}");
         }

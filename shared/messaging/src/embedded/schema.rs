@@ -120,7 +120,7 @@ pub fn save_topics(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Re
     for (id, at) in &batch.partitions {
         transaction.execute(
             "INSERT INTO partition (id, topic, number) VALUES (?1, ?2, ?3)",
-            params![id, at.topic, at.partition],
+            params![id, &*at.topic, at.partition],
         )?;
     }
     Ok(())

@@ -90,7 +90,7 @@ impl State {
             catalog.topics.into_iter().map(|row| (row.name.clone(), row)).collect();
         for (at, first, tip) in catalog.partitions {
             // A partition is written together with its topic.
-            let Some(row) = rows.get(&at.topic) else { continue };
+            let Some(row) = rows.get(&*at.topic) else { continue };
             let cleanup = row.cleanup;
             if at.partition == 0 {
                 self.insert_topic(row.clone());
@@ -154,7 +154,7 @@ impl State {
 
     /// The id of a partition.
     pub fn id_of(&self, at: &TopicPartition) -> Option<PartitionId> {
-        let topic = self.topics.get(&at.topic)?;
+        let topic = self.topics.get(&*at.topic)?;
         (at.partition < topic.row.partitions).then(|| topic.first + at.partition)
     }
 

@@ -2,19 +2,21 @@
 
 use std::{
     collections::{HashSet, VecDeque},
+    ops::Range,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use rdkafka::{
     Message as _,
     consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, RDKafkaErrorCode as Code},
-    message::{BorrowedHeaders, BorrowedMessage, Header, Headers as _},
+    message::{BorrowedMessage, Headers as _},
 };
 
 use super::{callbacks::Callbacks, names::Names};
-use crate::record::{Headers, Position, Record, TopicPartition};
+use crate::record::{Position, Record, TopicPartition};
 
 /// What is taken at once: whatever is there, at most this.
 const MAX_RECORDS: usize = 500;
@@ -112,21 +114,47 @@ impl Inbox {
     }
 }
 
+/// Copies a message out of librdkafka's memory: all its parts into one piece.
 fn record(message: &BorrowedMessage<'_>, names: &Names) -> Record {
+    let mut parts = Parts::default();
+    let key = message.key().map(|key| parts.add(key));
+    let value = message.payload().map(|value| parts.add(value));
+    let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+    let headers = headers.map(|header| {
+        (parts.add(header.key.as_bytes()), parts.add(header.value.unwrap_or_default()))
+    });
+    let headers: Vec<_> = headers.collect();
+    let all = Bytes::from(parts.0);
+    let header = |(name, value): (Range<usize>, Range<usize>)| {
+        // librdkafka's names are UTF-8, or it would not have read them.
+        (ByteString::try_from(all.slice(name)).unwrap_or_default(), all.slice(value))
+    };
     Record {
         at: names.partition(message.topic(), message.partition()),
         // Only records that are to be produced have a negative one.
         offset: u64::try_from(message.offset()).unwrap_or(0),
         timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
-        key: message.key().map(Bytes::copy_from_slice),
-        value: message.payload().map(Bytes::copy_from_slice),
-        headers: message.headers().map_or_else(Vec::new, headers),
+        key: key.map(|key| all.slice(key)),
+        value: value.map(|value| all.slice(value)),
+        headers: headers.into_iter().map(header).collect(),
     }
 }
 
-fn headers(headers: &BorrowedHeaders) -> Headers {
-    let header = |header: Header<'_, &[u8]>| {
-        (header.key.to_owned(), Bytes::copy_from_slice(header.value.unwrap_or_default()))
-    };
-    headers.iter().map(header).collect()
+/// Bytes in one piece.
+struct Parts(Vec<u8>);
+
+impl Default for Parts {
+    fn default() -> Self {
+        /// As much as an event mostly has.
+        const USUAL_BYTES: usize = 1024;
+        Self(Vec::with_capacity(USUAL_BYTES))
+    }
+}
+
+impl Parts {
+    fn add(&mut self, part: &[u8]) -> Range<usize> {
+        let start = self.0.len();
+        self.0.extend_from_slice(part);
+        start..self.0.len()
+    }
 }

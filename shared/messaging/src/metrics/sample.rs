@@ -77,7 +77,7 @@ async fn lag<S: Service>(app: &App<S>) -> Result<(), LogError> {
         let position = find(&committed, &end).unwrap_or(first).max(first);
         let labels = PartitionLabels {
             service: S::NAME,
-            topic: end.at.topic.clone(),
+            topic: end.at.topic.to_string(),
             partition: end.at.partition,
         };
         let lag = number(end.offset.saturating_sub(position));

@@ -85,6 +85,20 @@ async fn a_saga_runs_through_the_log() {
 }
 
 #[actix_web::test]
+async fn what_was_sent_is_forgotten_though_nothing_else_happens_and_sent_once() {
+    let (shop, log) = open().await;
+    let mut orders = Reader::of(&log, "shop.orders").await;
+    for _ in 0..2 {
+        let id = shop.placed().await;
+        assert_eq!(orders.event().await.1.key(), id);
+        while !shop.outbox().await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    }
+    shop.close().await;
+}
+
+#[actix_web::test]
 async fn a_deadline_fires_when_the_clock_reaches_it() {
     let (shop, log) = open().await;
     let mut orders = Reader::of(&log, "shop.orders").await;
