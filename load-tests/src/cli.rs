@@ -1,24 +1,46 @@
 //! The command line.
 
+mod floor;
 mod values;
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::values::Watched;
+pub use self::{floor::FloorOptions, values::Watched};
 use crate::expect::Expectation;
 
 /// Puts load on a running shop, checks that it lost nothing, and reports what it measured.
 #[derive(Debug, Parser)]
 #[command(name = "load-tests", version, after_help = AFTER_HELP)]
 pub struct Cli {
-    /// What the visitors do.
+    /// What is to be done.
     #[command(subcommand)]
-    pub scenario: Scenario,
+    pub task: Task,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Load.
+    #[command(flatten)]
+    Load(Box<Scenario>),
+    /// Measure the least work that sagas need of this machine's database and log, without a shop.
+    Floor(FloorOptions),
 }
 
 const AFTER_HELP: &str = "Exit code: 0 when all expectations hold and nothing was lost, 1 otherwise, 2 for a wrong command line.";
+
+#[cfg(test)]
+impl Cli {
+    /// What the visitors do.
+    pub fn scenario(&self) -> &Scenario {
+        match &self.task {
+            Task::Load(scenario) => scenario,
+            Task::Floor(_) => panic!("the floor has no visitors"),
+        }
+    }
+}
 
 /// What the visitors do.
 #[derive(Debug, Subcommand)]
@@ -171,7 +193,7 @@ pub struct Spawn {
     pub postgres: Option<String>,
 }
 
-/// What a spawned shop runs on.
+/// What a spawned shop runs on, or the floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Platform {
     /// Everything in its own process and directory.

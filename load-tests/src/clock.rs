@@ -24,6 +24,11 @@ impl Clock {
         self.wall + self.instant.elapsed()
     }
 
+    /// How long ago it was started.
+    pub fn elapsed(&self) -> Duration {
+        self.instant.elapsed()
+    }
+
     /// When it was started, RFC 3339.
     pub fn started_at(&self) -> String {
         self.wall.format(&Rfc3339).unwrap_or_default()

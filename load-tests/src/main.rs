@@ -7,6 +7,7 @@ mod cli;
 mod clock;
 mod driver;
 mod expect;
+mod floor;
 mod ledger;
 mod outcome;
 mod plan;
@@ -28,14 +29,17 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Task};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run::run(&cli.scenario).await {
-        Ok(outcome) if outcome.passed => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
+    let result = match Cli::parse().task {
+        Task::Load(scenario) => run::run(&scenario).await.map(|outcome| outcome.passed),
+        Task::Floor(options) => floor::run(&options).await.map(|()| true),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

@@ -114,7 +114,7 @@ mod tests {
 
     fn plan(line: &str) -> Result<Plan> {
         let words = std::iter::once("load-tests").chain(line.split_whitespace());
-        Plan::new(&Cli::try_parse_from(words).unwrap().scenario, "run")
+        Plan::new(Cli::try_parse_from(words).unwrap().scenario(), "run")
     }
 
     #[test]

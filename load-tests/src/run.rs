@@ -200,7 +200,7 @@ fn about(plan: &Plan, clock: Clock) -> About {
 }
 
 /// The command line, without what must not be in a report.
-fn command(words: impl Iterator<Item = String>) -> String {
+pub fn command(words: impl Iterator<Item = String>) -> String {
     const SECRETS: [&str; 2] = ["--operator-token", "--postgres"];
     let mut is_secret = false;
     let shown = words.map(|word| {

@@ -22,8 +22,8 @@ fn a_whole_command_line_is_read() {
          --expect saga.p99<30ms --expect errors<1 --pid order=17,18",
     )
     .unwrap();
-    assert!(matches!(cli.scenario, Scenario::Checkout(_)));
-    let options = cli.scenario.options();
+    assert!(matches!(cli.scenario(), Scenario::Checkout(_)));
+    let options = cli.scenario().options();
     assert_eq!(Some(200.0), options.pace.rate);
     assert_eq!(Some(Duration::from_secs(60)), options.pace.duration);
     assert_eq!(["http://127.0.0.1:8101", "http://127.0.0.1:8102"], *options.sites.order);

@@ -18,7 +18,7 @@ async fn visitors(shop: FakeShop, wait: Wait) -> (Arc<Visitors>, Arc<Mutex<FakeS
     let cli = <Cli as clap::Parser>::try_parse_from(line).unwrap();
     let patience = Duration::from_secs(20);
     let visitors = Visitors {
-        shop: Arc::new(Shop::new(&cli.scenario.options().sites, patience).unwrap()),
+        shop: Arc::new(Shop::new(&cli.scenario().options().sites, patience).unwrap()),
         goods: Arc::new(Goods::numbered("run", 2, 1000)),
         ledger: Arc::new(Ledger::new("run")),
         recorder: Arc::default(),

@@ -6,7 +6,7 @@ use crate::cli::Cli;
 fn shop(flags: &str) -> Result<Shop> {
     let line = format!("load-tests checkout {flags}");
     let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
-    Shop::new(&cli.scenario.options().sites, Duration::from_secs(1))
+    Shop::new(&cli.scenario().options().sites, Duration::from_secs(1))
 }
 
 #[test]

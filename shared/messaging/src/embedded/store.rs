@@ -176,7 +176,11 @@ pub struct Limit {
 }
 
 /// What the limits count of a record: key, value and headers.
-pub fn size_of(key: &[u8], value: Option<&[u8]>, headers: &[(bytestring::ByteString, bytes::Bytes)]) -> usize {
+pub fn size_of(
+    key: &[u8],
+    value: Option<&[u8]>,
+    headers: &[(bytestring::ByteString, bytes::Bytes)],
+) -> usize {
     let headers: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     key.len() + value.map_or(0, <[u8]>::len) + headers
 }

@@ -94,7 +94,7 @@ async fn fill(log: &EmbeddedLog, mut next: usize) -> (usize, LogError) {
     let producer = log.producer(None).await.unwrap();
     loop {
         let mut new = record(&TOPIC, &next.to_string(), &next.to_string());
-        new.headers.push(("filler".to_owned(), vec![0; 2000].into()));
+        new.headers.push(("filler".into(), vec![0; 2000].into()));
         match producer.append(vec![new]).await {
             Ok(()) => next += 1,
             Err(error) => return (next, error),

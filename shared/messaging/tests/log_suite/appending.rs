@@ -41,10 +41,10 @@ pub async fn headers_keep_their_order_duplicates_and_binary_values(harness: impl
     let log = harness.log();
     let topic = create(&*log, 1).await;
     let headers = vec![
-        ("ce_type".to_owned(), Bytes::from_static(b"OrderPlaced")),
-        ("twice".to_owned(), Bytes::from_static(&[0, 159, 146, 150, 255])),
-        ("ünïcode".to_owned(), Bytes::new()),
-        ("twice".to_owned(), Bytes::from_static(b"second")),
+        ("ce_type".into(), Bytes::from_static(b"OrderPlaced")),
+        ("twice".into(), Bytes::from_static(&[0, 159, 146, 150, 255])),
+        ("ünïcode".into(), Bytes::new()),
+        ("twice".into(), Bytes::from_static(b"second")),
     ];
     let new = NewRecord { headers: headers.clone(), ..record(topic, "key", "value") };
     append(&*log, vec![new, record(topic, "key", "bare")]).await;

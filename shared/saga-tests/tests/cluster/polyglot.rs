@@ -65,7 +65,7 @@ async fn ours(fleet: &Fleet) -> Records {
             let envelope = Envelope::from_headers(|name| record.header(name)).unwrap();
             let decoded = codec.decode(record.value.as_ref().unwrap()).await.unwrap();
             let Decoded::Event(event) = decoded else { panic!("an unknown event") };
-            let place = (at.topic.clone(), u64::from(at.partition), record.offset);
+            let place = (at.topic.to_string(), u64::from(at.partition), record.offset);
             let key = String::from_utf8(record.key.unwrap().to_vec()).unwrap();
             let record = json!({"key": key, "ce_id": envelope.id, "ce_type": envelope.kind,
                 "value": serde_json::to_value(&event).unwrap()});
