@@ -200,7 +200,8 @@ impl Place {
         let mut connection = options.connect().await?;
         for service in SERVICES {
             let name = self.database_name(service.name);
-            let drop = format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)");
+            // Not by force: that would need a role that may end autovacuum, which gives way by itself.
+            let drop = format!("DROP DATABASE IF EXISTS \"{name}\"");
             let dropped = sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&mut connection).await;
             dropped.with_context(|| format!("database {name} stays"))?;
         }
