@@ -44,6 +44,15 @@ impl Part {
             Self::Both => "both",
         }
     }
+
+    /// As it is printed.
+    fn title(self) -> &'static str {
+        match self {
+            Self::Database => "database alone",
+            Self::Log => "log alone",
+            Self::Both => "both at once: floor",
+        }
+    }
 }
 
 /// What was measured.
@@ -169,11 +178,7 @@ impl fmt::Display for Floor {
         writeln!(f, "{:<22}{:>12}{:>12}", "", "sagas/s", "seconds")?;
         let get = |name: &str| self.figures.get(name).copied().unwrap_or(f64::NAN);
         for part in Part::ALL {
-            let (title, name) = match part {
-                Part::Database => ("database alone", part.name()),
-                Part::Log => ("log alone", part.name()),
-                Part::Both => ("both at once: floor", part.name()),
-            };
+            let (title, name) = (part.title(), part.name());
             let per_s = get(&format!("{name}.sagas_per_s"));
             writeln!(f, "{title:<22}{per_s:>12.1}{:>12.3}", get(&format!("{name}.seconds")))?;
         }

@@ -5,7 +5,7 @@ use bytestring::ByteString;
 use events::trace::TraceContext;
 
 /// Headers in the order they were written; a key may occur more than once, as in Kafka. Names and
-/// values are parts of what was read as one, so that a record costs one allocation, not one for each.
+/// values are parts of what was read as one, so that a record's bytes are one allocation, not one for each.
 pub type Headers = Vec<(ByteString, Bytes)>;
 
 /// One partition of one topic.
