@@ -9,7 +9,6 @@ pub mod entity;
 pub mod migration;
 mod products;
 mod reservations;
-mod rows;
 mod stock;
 
 use std::collections::BTreeSet;

@@ -12,25 +12,22 @@ use async_trait::async_trait;
 use messaging::{
     database::StoreError,
     service::{Aggregate, Cause, LastEvent, Store, Voice},
+    sets::{self, Versions},
 };
-use sea_orm::{
-    DatabaseTransaction, ExprTrait, IntoActiveModel, Iterable, QueryTrait,
-    entity::prelude::*,
-    sea_query::{Alias, Expr, OnConflict},
-};
+use sea_orm::{DatabaseTransaction, IntoActiveModel, entity::prelude::*};
 use uuid::Uuid;
 
 use self::{
     file::{Files, Kept},
-    row::{Column, Entity, Model},
+    row::{ActiveModel, Column, Entity, Model},
 };
 use crate::domain::{
     About, Action, Budget, Command, Endpoint, Fact, Letters, Notification, Order, OrderFile,
     Recipient, Rules, State, Stock,
 };
 
-/// Rows in one statement: 23 parameters each, and SQLite takes 32,766.
-const ROWS_PER_STATEMENT: usize = 1_400;
+const VERSIONS: Versions<'_, Column> =
+    Versions { keys: &[Column::Id], version: Column::Version, base: Column::BaseVersion };
 /// The staff has one file.
 const STAFF: &str = "";
 
@@ -160,14 +157,13 @@ impl Store for Desk {
         files.extend(self.staff.changed()?);
         files.extend(self.letters.changed()?);
         files.extend(self.endpoints.changed()?);
-        file::save(tx, &files).await?;
+        file::save(tx, files).await?;
         let changed = self.notifications.values().filter(|row| row.is_changed);
         let rows =
             changed.map(|row| row::of(&row.notification, row.base_version, row.last.as_ref()));
-        for rows in rows.collect::<Result<Vec<_>, _>>()?.chunks(ROWS_PER_STATEMENT) {
-            save_rows(tx, rows).await?;
-        }
-        Ok(())
+        let rows = rows.map(|row| Ok(row?.into_active_model().reset_all()));
+        let rows = rows.collect::<Result<Vec<_>, StoreError>>()?;
+        sets::replace_unchanged::<ActiveModel>(tx, rows, &VERSIONS).await
     }
 }
 
@@ -279,33 +275,14 @@ async fn notifications(
     tx: &DatabaseTransaction,
     ids: Vec<Uuid>,
 ) -> Result<BTreeMap<Uuid, Row>, StoreError> {
-    if ids.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let ids = ids.iter().map(Uuid::to_string);
-    let rows = Entity::find().filter(Column::Id.is_in(ids)).all(tx).await?;
+    let ids = ids.iter().map(Uuid::to_string).collect();
+    let rows = sets::find::<Entity>(tx, Column::Id, ids).await?;
     let read = |row: &Model| {
         let (notification, last) = (row::notification(row)?, row::last_event(row)?);
         let loaded = Row { base_version: row.version, last, is_changed: false, notification };
         Ok((loaded.notification.id, loaded))
     };
     rows.iter().map(read).collect()
-}
-
-/// Inserts and updates in one statement; a row that another transaction changed first is left
-/// alone and missed in the count.
-async fn save_rows(tx: &DatabaseTransaction, rows: &[Model]) -> Result<(), StoreError> {
-    let unchanged = Expr::col((Entity, Column::Version))
-        .eq(Expr::col((Alias::new("excluded"), Column::BaseVersion)));
-    let others = Column::iter().filter(|column| !matches!(column, Column::Id));
-    let replace = OnConflict::column(Column::Id)
-        .update_columns(others)
-        .action_and_where(unchanged)
-        .to_owned();
-    let new = rows.iter().map(|row| row.clone().into_active_model().reset_all());
-    let insert = Entity::insert_many(new).on_conflict(replace).into_query();
-    let saved = tx.execute(&insert).await?.rows_affected();
-    if saved == rows.len() as u64 { Ok(()) } else { Err(StoreError::Conflict("notifications")) }
 }
 
 #[cfg(test)]

@@ -14,12 +14,9 @@ use messaging::{
     database::StoreError,
     metrics::InFlight,
     service::{Aggregate, Cause, LastEvent, Store, Voice},
+    sets::{self, Versions},
 };
-use sea_orm::{
-    DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QueryTrait, Set,
-    entity::prelude::*,
-    sea_query::{Alias, Expr, ExprTrait as _, OnConflict},
-};
+use sea_orm::{DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set, entity::prelude::*};
 use uuid::Uuid;
 
 use crate::domain::{Command, Order, Product, Rules, State, Status};
@@ -30,6 +27,12 @@ pub struct Orders {
     orders: BTreeMap<OrderId, Aggregate<State>>,
     catalogue: BTreeMap<Sku, Product>,
 }
+
+const VERSIONS: Versions<'_, entity::Column> = Versions {
+    keys: &[entity::Column::Id],
+    version: entity::Column::Version,
+    base: entity::Column::BaseVersion,
+};
 
 fn order_id(command: &Command) -> OrderId {
     match command {
@@ -78,7 +81,7 @@ impl Store for Orders {
     async fn save(self, tx: &DatabaseTransaction, _: &mut Voice<'_>) -> Result<(), StoreError> {
         let changed = self.orders.into_values().filter(Aggregate::is_changed);
         let rows = changed.map(to_row).collect::<Result<Vec<_>, _>>()?;
-        save_orders(tx, rows).await
+        sets::replace_unchanged(tx, rows, &VERSIONS).await
     }
 }
 
@@ -86,41 +89,8 @@ async fn load_orders(
     tx: &DatabaseTransaction,
     ids: Vec<String>,
 ) -> Result<BTreeMap<OrderId, Aggregate<State>>, StoreError> {
-    if ids.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let rows = entity::Entity::find().filter(entity::Column::Id.is_in(ids)).all(tx).await?;
+    let rows = sets::find::<entity::Entity>(tx, entity::Column::Id, ids).await?;
     rows.into_iter().map(from_row).collect()
-}
-
-/// Inserts and updates in one statement; a row that another transaction changed first is left
-/// alone and missed in the count.
-async fn save_orders(
-    tx: &DatabaseTransaction,
-    rows: Vec<entity::ActiveModel>,
-) -> Result<(), StoreError> {
-    use entity::Column;
-    let expected = rows.len();
-    if expected == 0 {
-        return Ok(());
-    }
-    let unchanged = Expr::col((entity::Entity, Column::Version))
-        .eq(Expr::col((Alias::new("excluded"), Column::BaseVersion)));
-    let replace = OnConflict::column(Column::Id)
-        .update_columns([
-            Column::Status,
-            Column::Version,
-            Column::BaseVersion,
-            Column::Body,
-            Column::LastEventId,
-            Column::Traceparent,
-            Column::Tracestate,
-        ])
-        .action_and_where(unchanged)
-        .to_owned();
-    let insert = entity::Entity::insert_many(rows).on_conflict(replace).into_query();
-    let saved = tx.execute(&insert).await?.rows_affected();
-    if saved == expected as u64 { Ok(()) } else { Err(StoreError::Conflict("orders")) }
 }
 
 fn to_row(aggregate: Aggregate<State>) -> Result<entity::ActiveModel, StoreError> {

@@ -11,19 +11,17 @@ use kernel::{OrderId, ShipmentId};
 use messaging::{
     database::StoreError,
     service::{Aggregate, Cause, Store, Voice},
+    sets::{self, Versions},
 };
 use sea_orm::{
-    DatabaseTransaction, ExprTrait, IntoActiveModel, Iterable, QueryOrder, QuerySelect, QueryTrait,
-    entity::prelude::*,
-    sea_query::{Alias, Expr, OnConflict},
+    DatabaseTransaction, IntoActiveModel, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
 };
 
-use self::entity::{Column, Entity, Model, Stage};
+use self::entity::{ActiveModel, Column, Entity, Stage};
 use crate::domain::{Command, Rules, State, Status};
 
-/// Rows in one statement: 20 parameters each, and SQLite takes 32,766. A transaction works on a few
-/// hundred, so it needs one statement.
-const ROWS_PER_STATEMENT: usize = 1_500;
+const VERSIONS: Versions<'_, Column> =
+    Versions { keys: &[Column::OrderId], version: Column::Version, base: Column::BaseVersion };
 
 /// The shipments of one transaction, by their orders. Sorted: two transactions that save the same
 /// rows lock them in the same sequence.
@@ -35,11 +33,8 @@ impl Store for Shipments {
     type Rules = Rules;
 
     async fn load(tx: &DatabaseTransaction, commands: &[&Command]) -> Result<Self, StoreError> {
-        if commands.is_empty() {
-            return Ok(Self::default());
-        }
-        let ids = commands.iter().map(|command| command.order_id.to_string());
-        let rows = Entity::find().filter(Column::OrderId.is_in(ids)).all(tx).await?;
+        let ids = commands.iter().map(|command| command.order_id.to_string()).collect();
+        let rows = sets::find::<Entity>(tx, Column::OrderId, ids).await?;
         let keyed = rows.into_iter().map(|row| Ok((row.order_id.clone(), row::aggregate(row)?)));
         keyed.collect::<Result<_, _>>().map(Self)
     }
@@ -56,27 +51,9 @@ impl Store for Shipments {
     async fn save(self, tx: &DatabaseTransaction, _: &mut Voice<'_>) -> Result<(), StoreError> {
         let changed = self.0.values().filter(|aggregate| aggregate.is_changed());
         let rows = changed.map(row::of).collect::<Result<Vec<_>, _>>()?;
-        for rows in rows.chunks(ROWS_PER_STATEMENT) {
-            save_rows(tx, rows).await?;
-        }
-        Ok(())
+        let rows = rows.into_iter().map(|row| row.into_active_model().reset_all()).collect();
+        sets::replace_unchanged::<ActiveModel>(tx, rows, &VERSIONS).await
     }
-}
-
-/// Inserts and updates in one statement; a row that another transaction changed first is left
-/// alone and missed in the count.
-async fn save_rows(tx: &DatabaseTransaction, rows: &[Model]) -> Result<(), StoreError> {
-    let unchanged = Expr::col((Entity, Column::Version))
-        .eq(Expr::col((Alias::new("excluded"), Column::BaseVersion)));
-    let others = Column::iter().filter(|column| !matches!(column, Column::OrderId));
-    let replace = OnConflict::column(Column::OrderId)
-        .update_columns(others)
-        .action_and_where(unchanged)
-        .to_owned();
-    let new = rows.iter().map(|row| row.clone().into_active_model().reset_all());
-    let insert = Entity::insert_many(new).on_conflict(replace).into_query();
-    let saved = tx.execute(&insert).await?.rows_affected();
-    if saved == rows.len() as u64 { Ok(()) } else { Err(StoreError::Conflict("shipments")) }
 }
 
 /// The shipment with this id.

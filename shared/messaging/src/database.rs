@@ -26,7 +26,7 @@ const SQLITE_READERS: u32 = 4;
 /// Rows that SQLite's thread reads ahead: it goes to sleep when there is no room for the next.
 const SQLITE_ROWS_AHEAD: usize = 1024;
 /// Transactions at once, per replica.
-const POSTGRES_WRITERS: usize = 4;
+const POSTGRES_WRITERS: usize = 1;
 /// One service's database, and the signals that its commits give.
 #[derive(Clone)]
 pub struct Database {

@@ -5,6 +5,8 @@ use sea_orm::{
     ConnectionTrait, DbErr, QueryOrder, QuerySelect, Set, entity::prelude::*, sea_query::OnConflict,
 };
 
+use crate::sets;
+
 /// When something is to happen to an aggregate that is still waiting.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "deadlines")]
@@ -36,15 +38,13 @@ pub async fn change(
             Some(ActiveModel { aggregate_id: Set(id.clone()), due_at: Set((*due)?.0) })
         })
         .collect();
-    if !set.is_empty() {
-        let replace =
-            OnConflict::column(Column::AggregateId).update_column(Column::DueAt).to_owned();
-        Entity::insert_many(set).on_conflict(replace).exec_without_returning(tx).await?;
-    }
+    let replace = OnConflict::column(Column::AggregateId).update_column(Column::DueAt).to_owned();
+    sets::insert(tx, set, Some(replace)).await?;
     let cleared: Vec<_> =
         changes.iter().filter(|(_, due)| due.is_none()).map(|(id, _)| id.as_str()).collect();
     if !cleared.is_empty() {
-        Entity::delete_many().filter(Column::AggregateId.is_in(cleared)).exec(tx).await?;
+        let cleared = sets::among(tx, Column::AggregateId, cleared);
+        Entity::delete_many().filter(cleared).exec(tx).await?;
     }
     Ok(())
 }

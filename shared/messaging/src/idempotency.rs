@@ -5,10 +5,11 @@ use std::{collections::HashMap, time::Duration};
 
 use kernel::Timestamp;
 use sea_orm::{
-    ConnectionTrait, DbErr, QuerySelect, QueryTrait, Set, entity::prelude::*, sea_query::OnConflict,
+    ConnectionTrait, DbErr, IntoActiveModel as _, QuerySelect, QueryTrait, entity::prelude::*,
+    sea_query::OnConflict,
 };
 
-use crate::database::StoreError;
+use crate::{database::StoreError, sets};
 
 /// How long a key is kept.
 pub const RETENTION: Duration = Duration::from_secs(24 * 3600);
@@ -51,10 +52,7 @@ pub async fn load(
     tx: &impl ConnectionTrait,
     keys: Vec<&str>,
 ) -> Result<HashMap<String, Model>, DbErr> {
-    if keys.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let rows = Entity::find().filter(Column::Key.is_in(keys)).all(tx).await?;
+    let rows = sets::find::<Entity>(tx, Column::Key, keys).await?;
     Ok(rows.into_iter().map(|row| (row.key.clone(), row)).collect())
 }
 
@@ -63,21 +61,11 @@ pub async fn load(
 /// # Errors
 /// [`StoreError::Conflict`] when another transaction used one of them first.
 pub async fn save(tx: &impl ConnectionTrait, rows: Vec<Model>) -> Result<(), StoreError> {
-    let expected = rows.len();
-    if expected == 0 {
-        return Ok(());
-    }
-    let rows = rows.into_iter().map(|row| ActiveModel {
-        key: Set(row.key),
-        request_hash: Set(row.request_hash),
-        reply: Set(row.reply),
-        created_at: Set(row.created_at),
-    });
-    let insert = Entity::insert_many(rows)
-        .on_conflict(OnConflict::column(Column::Key).do_nothing().to_owned())
-        .into_query();
-    let inserted = tx.execute(&insert).await?.rows_affected();
-    if inserted == expected as u64 { Ok(()) } else { Err(StoreError::Conflict("idempotency_keys")) }
+    let expected = rows.len() as u64;
+    let rows = rows.into_iter().map(|row| row.into_active_model().reset_all()).collect();
+    let known = OnConflict::column(Column::Key).do_nothing().to_owned();
+    let inserted = sets::insert::<ActiveModel>(tx, rows, Some(known)).await?;
+    if inserted == expected { Ok(()) } else { Err(StoreError::Conflict("idempotency_keys")) }
 }
 
 /// Forgets keys that are past their retention, at most `limit` of them.

@@ -7,6 +7,8 @@ use sea_orm::{
     ConnectionTrait, DbErr, QuerySelect, QueryTrait, Set, entity::prelude::*, sea_query::OnConflict,
 };
 
+use crate::sets;
+
 /// Longer than any event topic keeps its records, so that a mark outlives every redelivery.
 pub const RETENTION: Duration = Duration::from_secs(8 * 24 * 3600);
 
@@ -46,18 +48,14 @@ pub async fn mark(
     if ids.is_empty() {
         return Ok(HashSet::new());
     }
-    let rows = ids.iter().map(|id| ActiveModel {
+    let row = |id: &&str| ActiveModel {
         consumer: Set(consumer.to_owned()),
         event_id: Set((*id).to_owned()),
         received_at: Set(now.0),
-    });
-    let mut insert = Entity::insert_many(rows)
-        .on_conflict(
-            OnConflict::columns([Column::Consumer, Column::EventId]).do_nothing().to_owned(),
-        )
-        .into_query();
-    insert.returning_col(Column::EventId);
-    let fresh = tx.query_all(&insert).await?;
+    };
+    let rows = ids.iter().map(row).collect();
+    let known = OnConflict::columns([Column::Consumer, Column::EventId]).do_nothing().to_owned();
+    let fresh = sets::insert_returning(tx, rows, known, Column::EventId).await?;
     fresh.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 

@@ -31,5 +31,6 @@ pub mod relay;
 pub mod retry;
 pub mod runtime;
 pub mod service;
+pub mod sets;
 pub mod signal;
 pub mod telemetry;

@@ -13,7 +13,10 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Headers, NewRecord};
+use crate::{
+    record::{Headers, NewRecord},
+    sets,
+};
 
 /// One event that the log does not have yet.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -56,10 +59,6 @@ pub struct Outgoing {
     pub record: NewRecord,
 }
 
-/// Rows in one statement: of seven parameters each, and SQLite takes 32,766. Only orders with
-/// thousands of different products in one batch need a second statement.
-const ROWS_PER_STATEMENT: usize = 4000;
-
 /// Appends `outgoing` in its order, in one statement. Call it after the aggregates were saved:
 /// their row locks make the positions of one aggregate grow in the order of its commits.
 ///
@@ -70,7 +69,7 @@ pub async fn append(
     outgoing: Vec<Outgoing>,
     now: Timestamp,
 ) -> Result<(), DbErr> {
-    let rows = outgoing.into_iter().map(|Outgoing { id, kind, record }| ActiveModel {
+    let row = |Outgoing { id, kind, record }| ActiveModel {
         id: Set(id),
         aggregatetype: Set(record.topic.strip_prefix(PREFIX).unwrap_or(&record.topic).to_owned()),
         aggregateid: Set(String::from_utf8_lossy(&record.key).replace('\0', "\u{fffd}")),
@@ -79,12 +78,8 @@ pub async fn append(
         headers: Set(headers_to_json(&record.headers)),
         created_at: Set(now.0),
         ..Default::default()
-    });
-    let mut rows = rows.peekable();
-    while rows.peek().is_some() {
-        let some = rows.by_ref().take(ROWS_PER_STATEMENT);
-        Entity::insert_many(some).exec_without_returning(tx).await?;
-    }
+    };
+    sets::insert(tx, outgoing.into_iter().map(row).collect(), None).await?;
     Ok(())
 }
 

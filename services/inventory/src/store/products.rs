@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::{Currency, IdError, Money, MoneyError, Sku};
-use messaging::database::StoreError;
-use sea_orm::{ConnectionTrait, EntityTrait as _, QueryFilter as _, Set, entity::prelude::*};
-
-use super::{
-    entity::product::{ActiveModel, Column, Entity, Model},
-    rows::{self, Versions},
+use messaging::{
+    database::StoreError,
+    sets::{self, Versions},
 };
+use sea_orm::{ConnectionTrait, Set};
+
+use super::entity::product::{ActiveModel, Column, Entity, Model};
 use crate::domain::{Details, Product};
 
 const TABLE: &str = "products";
+const VERSIONS: Versions<'_, Column> =
+    Versions { keys: &[Column::Sku], version: Column::Version, base: Column::BaseVersion };
 
 /// Products by SKU, each with the version that its row has.
 #[derive(Default)]
@@ -34,12 +36,10 @@ impl Products {
     ) -> Result<Self, StoreError> {
         let keys: Vec<_> = skus.iter().map(|sku| sku.as_str()).collect();
         let mut products = BTreeMap::new();
-        for keys in rows::key_sets(&keys) {
-            for row in Entity::find().filter(Column::Sku.is_in(keys)).all(tx).await? {
-                let (sku, product) = read(row)?;
-                let row_version = product.version;
-                products.insert(sku.into(), Loaded { product, row_version });
-            }
+        for row in sets::find::<Entity>(tx, Column::Sku, keys).await? {
+            let (sku, product) = read(row)?;
+            let row_version = product.version;
+            products.insert(sku.into(), Loaded { product, row_version });
         }
         Ok(Self(products))
     }
@@ -65,8 +65,7 @@ impl Products {
         let changed = |loaded: &Loaded| loaded.product.version != loaded.row_version;
         let rows = self.0.into_iter().filter(|(_, loaded)| changed(loaded));
         let rows = rows.map(|(sku, loaded)| row(sku, loaded)).collect();
-        let (key, version, base) = (Column::Sku, Column::Version, Column::BaseVersion);
-        rows::replace_unchanged::<ActiveModel>(tx, rows, Versions { key, version, base }).await
+        sets::replace_unchanged::<ActiveModel>(tx, rows, &VERSIONS).await
     }
 }
 

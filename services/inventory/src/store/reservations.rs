@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::{OrderId, Timestamp};
-use messaging::database::StoreError;
-use sea_orm::{ConnectionTrait, EntityTrait as _, QueryFilter as _, Set, entity::prelude::*};
-
-use super::{
-    entity::reservation::{ActiveModel, Column, Entity, Model, Status},
-    rows::{self, Versions},
+use messaging::{
+    database::StoreError,
+    sets::{self, Versions},
 };
+use sea_orm::{ConnectionTrait, Set};
+
+use super::entity::reservation::{ActiveModel, Column, Entity, Model, Status};
 use crate::domain::{Held, Reservation};
+
+const VERSIONS: Versions<'_, Column> =
+    Versions { keys: &[Column::OrderId], version: Column::Version, base: Column::BaseVersion };
 
 /// Reservations by order, each with the version that its row has.
 #[derive(Default)]
@@ -32,15 +35,12 @@ impl Reservations {
         tx: &impl ConnectionTrait,
         orders: &BTreeSet<OrderId>,
     ) -> Result<Self, StoreError> {
-        let keys: Vec<_> = orders.iter().map(ToString::to_string).collect();
-        let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+        let keys = orders.iter().map(ToString::to_string).collect();
         let mut reservations = BTreeMap::new();
-        for keys in rows::key_sets(&keys) {
-            for row in Entity::find().filter(Column::OrderId.is_in(keys)).all(tx).await? {
-                let (version, row_version) = (row.version, row.version);
-                let (order_id, reservation) = read(row)?;
-                reservations.insert(order_id, Loaded { reservation, version, row_version });
-            }
+        for row in sets::find::<Entity>(tx, Column::OrderId, keys).await? {
+            let (version, row_version) = (row.version, row.version);
+            let (order_id, reservation) = read(row)?;
+            reservations.insert(order_id, Loaded { reservation, version, row_version });
         }
         Ok(Self(reservations))
     }
@@ -71,8 +71,7 @@ impl Reservations {
         let changed = self.0.into_iter().filter(|(_, loaded)| loaded.version != loaded.row_version);
         let rows = changed.filter_map(|(order_id, loaded)| row(order_id, loaded).transpose());
         let rows = rows.collect::<Result<Vec<_>, _>>()?;
-        let (key, version, base) = (Column::OrderId, Column::Version, Column::BaseVersion);
-        rows::replace_unchanged::<ActiveModel>(tx, rows, Versions { key, version, base }).await
+        sets::replace_unchanged::<ActiveModel>(tx, rows, &VERSIONS).await
     }
 }
 

@@ -6,18 +6,16 @@ use kernel::Sku;
 use messaging::{
     database::StoreError,
     service::{Cause, Voice},
+    sets,
 };
 use sea_orm::{
     ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set,
-    entity::prelude::*, sea_query::OnConflict,
+    sea_query::OnConflict,
 };
 
-use super::{
-    entity::{
-        movement,
-        stock::{ActiveModel, Column, Entity},
-    },
-    rows,
+use super::entity::{
+    movement,
+    stock::{ActiveModel, Column, Entity},
 };
 use crate::{
     choreography,
@@ -49,13 +47,14 @@ impl Stocks {
         let by_key: BTreeMap<_, _> = skus.iter().map(|sku| (sku.as_str(), *sku)).collect();
         let keys: Vec<_> = by_key.keys().copied().collect();
         let mut stock = BTreeMap::new();
-        for keys in rows::key_sets(&keys) {
-            let locked = Entity::find().filter(Column::Sku.is_in(keys)).order_by_asc(Column::Sku);
-            for row in locked.lock_exclusive().all(tx).await? {
-                let Some(sku) = by_key.get(row.sku.as_str()) else { continue };
-                let now = row.into();
-                stock.insert((*sku).clone(), Loaded { row: Some(now), now, cause: None });
-            }
+        if keys.is_empty() {
+            return Ok(Self::default());
+        }
+        let touched = Entity::find().filter(sets::among(tx, Column::Sku, keys));
+        for row in touched.order_by_asc(Column::Sku).lock_exclusive().all(tx).await? {
+            let Some(sku) = by_key.get(row.sku.as_str()) else { continue };
+            let now = row.into();
+            stock.insert((*sku).clone(), Loaded { row: Some(now), now, cause: None });
         }
         Ok(Self(stock))
     }
@@ -89,7 +88,7 @@ impl Stocks {
         let replace = OnConflict::column(Column::Sku)
             .update_columns([Column::OnHand, Column::Reserved, Column::Version])
             .to_owned();
-        rows::insert(tx, rows, Some(replace)).await?;
+        sets::insert(tx, rows, Some(replace)).await?;
         for (sku, Loaded { now, cause, .. }) in self.0 {
             if let Some(cause) = cause {
                 let level = choreography::level(&sku, now, voice.now());
@@ -116,7 +115,7 @@ pub async fn append_to_ledger(
             at: Set(at.0),
             ..Default::default()
         });
-    rows::insert(tx, rows.collect(), None).await?;
+    sets::insert(tx, rows.collect(), None).await?;
     Ok(())
 }
 

@@ -7,12 +7,9 @@ use events::trace::TraceContext;
 use messaging::{
     database::StoreError,
     service::{Cause, LastEvent},
+    sets::{self, Versions},
 };
-use sea_orm::{
-    Condition, DatabaseTransaction, ExprTrait, IntoActiveModel, Iterable, QueryTrait,
-    entity::prelude::*,
-    sea_query::{Alias, Expr, OnConflict},
-};
+use sea_orm::{Condition, DatabaseTransaction, IntoActiveModel, entity::prelude::*};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::domain::{Budget, Endpoint, Letters, OrderFile, Recipient, Stock};
@@ -169,7 +166,11 @@ pub async fn load(
 ) -> Result<Vec<Model>, StoreError> {
     let mut any = Condition::any();
     for (kind, ids) in wanted {
-        let these = Condition::all().add(Column::Kind.eq(*kind)).add(Column::Id.is_in(ids));
+        let these = Condition::all().add(Column::Kind.eq(*kind)).add(sets::among(
+            tx,
+            Column::Id,
+            ids.iter().map(String::as_str),
+        ));
         any = any.add(these);
     }
     if endpoints {
@@ -181,28 +182,17 @@ pub async fn load(
     Ok(Entity::find().filter(any).all(tx).await?)
 }
 
-/// Rows in one statement: 8 parameters each, and SQLite takes 32,766.
-const ROWS_PER_STATEMENT: usize = 4_000;
+const VERSIONS: Versions<'_, Column> = Versions {
+    keys: &[Column::Kind, Column::Id],
+    version: Column::Version,
+    base: Column::BaseVersion,
+};
 
-/// Inserts and updates in one statement; a row that another transaction changed first is left
-/// alone and missed in the count.
-pub async fn save(tx: &DatabaseTransaction, rows: &[Model]) -> Result<(), StoreError> {
-    for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        save_rows(tx, rows).await?;
-    }
-    Ok(())
-}
-
-async fn save_rows(tx: &DatabaseTransaction, rows: &[Model]) -> Result<(), StoreError> {
-    let unchanged = Expr::col((Entity, Column::Version))
-        .eq(Expr::col((Alias::new("excluded"), Column::BaseVersion)));
-    let others = Column::iter().filter(|column| !matches!(column, Column::Kind | Column::Id));
-    let replace = OnConflict::columns([Column::Kind, Column::Id])
-        .update_columns(others)
-        .action_and_where(unchanged)
-        .to_owned();
-    let new = rows.iter().map(|row| row.clone().into_active_model().reset_all());
-    let insert = Entity::insert_many(new).on_conflict(replace).into_query();
-    let saved = tx.execute(&insert).await?.rows_affected();
-    if saved == rows.len() as u64 { Ok(()) } else { Err(StoreError::Conflict("files")) }
+/// Saves what changed.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when another transaction changed one of them first.
+pub async fn save(tx: &DatabaseTransaction, rows: Vec<Model>) -> Result<(), StoreError> {
+    let rows = rows.into_iter().map(|row| row.into_active_model().reset_all()).collect();
+    sets::replace_unchanged::<ActiveModel>(tx, rows, &VERSIONS).await
 }

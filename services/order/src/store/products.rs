@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use events::{Event, contracts::product_changed::ProductChanged};
 use kernel::{Money, Sku};
-use messaging::{database::StoreError, service::Heard};
+use messaging::{database::StoreError, service::Heard, sets};
 use sea_orm::{
     Set,
     entity::prelude::*,
@@ -46,13 +46,10 @@ pub async fn load(
     db: &impl ConnectionTrait,
     skus: &[&Sku],
 ) -> Result<BTreeMap<Sku, Product>, StoreError> {
-    if skus.is_empty() {
-        return Ok(BTreeMap::new());
-    }
     let mut wanted: Vec<_> = skus.iter().map(|sku| sku.as_str()).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let rows = Entity::find().filter(Column::Sku.is_in(wanted)).all(db).await?;
+    let rows = sets::find::<Entity>(db, Column::Sku, wanted).await?;
     rows.into_iter().map(read).collect()
 }
 
@@ -78,9 +75,6 @@ pub async fn replicate(db: &impl ConnectionTrait, heard: &[&Heard]) -> Result<()
             }
         }
     }
-    if newest.is_empty() {
-        return Ok(());
-    }
     let is_newer = Expr::col((Entity, Column::Version))
         .lt(Expr::col((Alias::new("excluded"), Column::Version)));
     let replace = OnConflict::column(Column::Sku)
@@ -93,8 +87,8 @@ pub async fn replicate(db: &impl ConnectionTrait, heard: &[&Heard]) -> Result<()
         ])
         .action_and_where(is_newer)
         .to_owned();
-    let rows = newest.into_values().map(row);
-    Entity::insert_many(rows).on_conflict(replace).exec_without_returning(db).await?;
+    let rows = newest.into_values().map(row).collect();
+    sets::insert(db, rows, Some(replace)).await?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use kernel::{OrderId, Timestamp};
 use messaging::{
     database::StoreError,
     service::{Heard, Said},
+    sets,
 };
 use sea_orm::{QueryOrder, Set, entity::prelude::*, sea_query::OnConflict};
 
@@ -55,12 +56,8 @@ pub async fn append(
     let of_saga = |(_, event): &(&Envelope, &Event)| topics::SAGA.contains(&event.topic());
     let rows: Vec<_> =
         heard.chain(said).filter(of_saga).map(|(envelope, event)| row(envelope, event)).collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
     let known = OnConflict::columns([Column::OrderId, Column::EventId]).do_nothing().to_owned();
-    let insert = sea_orm::QueryTrait::into_query(Entity::insert_many(rows).on_conflict(known));
-    db.execute(&insert).await?;
+    sets::insert(db, rows, Some(known)).await?;
     Ok(())
 }
 

@@ -21,6 +21,11 @@ const ASK_AFTER: Duration = Duration::from_secs(1);
 /// Held while a replica migrates; the number is the word "shop".
 const MIGRATION_LOCK: &str = "SELECT pg_advisory_lock(1936224112)";
 
+/// Plans that do not depend on how many rows there were when a statement came first: a table that was
+/// empty then would be read from end to end until it is analysed, and each batch be planned anew.
+const STEADY_PLANS: [(&str, &str); 2] =
+    [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")];
+
 /// Which database, and how many connections.
 #[derive(Clone, Debug)]
 pub struct Postgres {
@@ -103,7 +108,11 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
     options.acquire_timeout(ACQUIRE_TIMEOUT).connect_timeout(ACQUIRE_TIMEOUT);
     options.test_before_acquire_if_idle_for(ASK_AFTER).set_application_name("shop");
     options.map_sqlx_postgres_opts(|options| {
-        options.options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)])
+        options.options(
+            [("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)]
+                .into_iter()
+                .chain(STEADY_PLANS),
+        )
     });
     options
 }
