@@ -1,10 +1,10 @@
 //! What a transaction costs that hears 1, 10 and 200 records: inbox, load, decide, save, timeline,
-//! outbox, and the commit with its fsync, in a SQLite file. Each record confirms an order of its own.
+//! outbox, and the commit with its fsync, in a SQLite file. Each record rejects an order of its own.
 
 use std::{sync::Arc, time::Instant};
 
 use divan::{Bencher, counter::ItemsCount};
-use events::{Codec, contracts::shipment_scheduled::ShipmentScheduled};
+use events::{Codec, contracts::stock_rejected::StockRejected};
 use kernel::{Clock as _, OrderId, Sku};
 use messaging::{
     app::{App, Databases, Platform},
@@ -79,12 +79,12 @@ impl Bench {
         Self { app, clock, runtime, _dir: dir }
     }
 
-    /// Places so many orders; returns the records that confirm them.
+    /// Places so many orders; returns the records that reject them.
     fn prepare(&self, count: usize) -> Batch<OrderService> {
         let ids: Vec<_> = (0..count).map(|_| OrderId(self.clock.new_id())).collect();
         let requests = ids.iter().map(|id| self.place(*id)).collect();
         self.execute(&Batch { requests, ..Batch::default() });
-        let records: Vec<_> = ids.iter().map(|id| Arc::new(self.scheduled(*id))).collect();
+        let records: Vec<_> = ids.iter().map(|id| Arc::new(self.rejected(*id))).collect();
         let items = self.runtime.block_on(pipeline::prepare(&self.app.ctx, &records));
         Batch { items, ..Batch::default() }
     }
@@ -109,18 +109,9 @@ impl Bench {
         Request { command, idempotency: None, trace: self.app.ctx.tracer.root(id.0) }
     }
 
-    fn scheduled(&self, id: OrderId) -> Record {
-        let (order_id, shipment_id) = (id.to_string(), self.clock.new_id().to_string());
-        let (carrier, tracking_number) = ("Snail".to_owned(), "S-1".to_owned());
-        let (eta, scheduled_at) = (0, 0);
-        let scheduled = ShipmentScheduled {
-            order_id,
-            shipment_id,
-            carrier,
-            tracking_number,
-            eta,
-            scheduled_at,
-        };
-        records::arrived(&self.app.ctx.codec, &*self.clock, &scheduled.into())
+    fn rejected(&self, id: OrderId) -> Record {
+        let rejected =
+            StockRejected { order_id: id.to_string(), shortages: vec![], rejected_at: 0 };
+        records::arrived(&self.app.ctx.codec, &*self.clock, &rejected.into())
     }
 }
