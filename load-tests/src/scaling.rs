@@ -14,7 +14,7 @@ use self::{
     table::{Cell, Point, Scaling},
 };
 use crate::{
-    cli::{Cli, Part, Platform, ScalingOptions, Spawn, Task, Watched},
+    cli::{Cli, Part, Platform, ScalingOptions, Scenario, Spawn, Task, Watched},
     clock::Clock,
     outcome::{About, Outcome},
     run,
@@ -23,7 +23,7 @@ use crate::{
 
 /// Products of each run.
 const PRODUCTS: &str = "1000";
-/// What is given to the processes before anything counts.
+/// What new processes get before anything counts.
 const WARM_UP: &str = "2s";
 /// The longest that filling up may take.
 const FILLING: &str = "2h";
@@ -60,7 +60,8 @@ async fn replicas(options: &ScalingOptions, run: &str) -> Result<Vec<Cell>> {
             eprintln!("{replicas} replicas of each service, {partitions} partitions");
             let name = format!("{run}-{partitions}x{replicas}");
             let fleet = Fleet::start(&servers, name, replicas, partitions).await?;
-            let words = [fleet.arguments(), burst(options.orders)].concat();
+            let words =
+                [fleet.arguments(), burst(options.orders), words(["--warm-up", WARM_UP])].concat();
             let outcome = checkout(&words, &options.pid).await;
             fleet.stop().await?;
             cells.push(Cell::new(replicas, partitions, &outcome?));
@@ -95,26 +96,36 @@ async fn grow(shop: &Spawned, options: &ScalingOptions) -> Result<Vec<Point>> {
             ensure!(filled.passed, "an order was lost while filling up:\n{filled}");
             orders += ended(&filled);
         }
-        let (clients, probe) = (options.clients.to_string(), options.probe.to_string());
-        let visits = words(["--clients", &clients, "--requests", &probe, "--duration", FILLING]);
-        let outcome = checkout(&[there.clone(), visits].concat(), &options.pid).await?;
+        let visits = [there.clone(), visits(options)].concat();
+        let outcome = checkout(&visits, &options.pid).await?;
         points.push(Point::new(orders, &outcome));
         orders += ended(&outcome);
     }
     Ok(points)
 }
 
-/// A run of `checkout`, as it is on the command line.
+/// A run of `checkout`.
 async fn checkout(words: &[String], more: &[Watched]) -> Result<Outcome> {
+    run::measured(&scenario(words, more)?).await
+}
+
+/// As it is on the command line.
+fn scenario(words: &[String], more: &[Watched]) -> Result<Box<Scenario>> {
     let line = ["load-tests", "checkout", "--products", PRODUCTS].map(str::to_owned);
     let task = Cli::try_parse_from(line.iter().chain(words))?.task;
     let Task::Load(mut scenario) = task else { unreachable!("it is a checkout") };
     scenario.options_mut().sites.pid.extend(more.iter().cloned());
-    run::measured(&scenario).await
+    Ok(scenario)
 }
 
 fn burst(orders: u64) -> Vec<String> {
-    words(["--orders", &orders.to_string(), "--warm-up", WARM_UP, "--duration", FILLING])
+    words(["--orders", &orders.to_string(), "--duration", FILLING])
+}
+
+/// Visitors who wait for the end of each order.
+fn visits(options: &ScalingOptions) -> Vec<String> {
+    let (clients, probe) = (options.clients.to_string(), options.probe.to_string());
+    words(["--clients", &clients, "--requests", &probe, "--duration", FILLING])
 }
 
 fn words<'w>(words: impl IntoIterator<Item = &'w str>) -> Vec<String> {
@@ -139,5 +150,42 @@ fn about(clock: Clock) -> About {
         wait: "Throughput is ended sagas / time from the first request to the last end.".to_owned(),
         seconds: clock.elapsed().as_secs_f64(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Plan;
+
+    fn options(line: &str) -> ScalingOptions {
+        let words = ["load-tests", "scaling"].into_iter().chain(line.split_whitespace());
+        match Cli::try_parse_from(words).unwrap().task {
+            Task::Scaling(options) => options,
+            _ => panic!("it is the measurement of scaling"),
+        }
+    }
+
+    #[test]
+    fn sizes_grow_and_a_million_is_asked_for() {
+        assert_eq!([1_000, 10_000, 100_000], *options("").all_sizes());
+        assert_eq!([10, 1_000, 1_000_000], *options("--sizes 1000,10,10 --million").all_sizes());
+    }
+
+    #[test]
+    fn every_run_is_a_command_line_that_makes_sense() {
+        let options = options("--probe 7 --clients 3 --pid kafka=4711");
+        for (words, count) in [(burst(5), 5), (visits(&options), 7)] {
+            let scenario = scenario(&words, &options.pid).unwrap();
+            assert_eq!(count, Plan::new(&scenario, "run").unwrap().load.count);
+            assert_eq!(options.pid, scenario.options().sites.pid);
+        }
+    }
+
+    #[tokio::test]
+    async fn servers_that_are_not_named_are_asked_for() {
+        let unset = ScalingOptions { kafka: None, ..options("--registry http://r --postgres p") };
+        let error = format!("{:#}", run(&unset).await.unwrap_err());
+        assert!(error.contains("TEST_KAFKA") && error.contains("--parts growth"), "{error}");
     }
 }
