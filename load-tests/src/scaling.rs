@@ -106,7 +106,8 @@ async fn grow(shop: &Spawned, options: &ScalingOptions) -> Result<Vec<Point>> {
 
 /// A run of `checkout`.
 async fn checkout(words: &[String], more: &[Watched]) -> Result<Outcome> {
-    run::measured(&scenario(words, more)?).await
+    let scenario = scenario(words, more)?;
+    run::measured(&scenario).await
 }
 
 /// As it is on the command line.
