@@ -1,13 +1,18 @@
 //! The command line.
 
 mod floor;
+mod scaling;
 mod values;
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::{floor::FloorOptions, values::Watched};
+pub use self::{
+    floor::FloorOptions,
+    scaling::{Part, ScalingOptions},
+    values::Watched,
+};
 use crate::expect::Expectation;
 
 /// Puts load on a running shop, checks that it lost nothing, and reports what it measured.
@@ -27,6 +32,8 @@ pub enum Task {
     Load(Box<Scenario>),
     /// Measure the least work that sagas need of this machine's database and log, without a shop.
     Floor(FloorOptions),
+    /// Measure throughput by replicas and partitions, and the cost of an order by how many there are.
+    Scaling(ScalingOptions),
 }
 
 const AFTER_HELP: &str = "Exit code: 0 when all expectations hold and nothing was lost, 1 otherwise, 2 for a wrong command line.";
@@ -37,7 +44,7 @@ impl Cli {
     pub fn scenario(&self) -> &Scenario {
         match &self.task {
             Task::Load(scenario) => scenario,
-            Task::Floor(_) => panic!("the floor has no visitors"),
+            Task::Floor(_) | Task::Scaling(_) => panic!("it has no visitors of its own"),
         }
     }
 }
@@ -76,6 +83,18 @@ pub enum Scenario {
 impl Scenario {
     /// What all scenarios can be told.
     pub fn options(&self) -> &Options {
+        match self {
+            Self::Checkout(options)
+            | Self::Browse(options)
+            | Self::Mixed(options)
+            | Self::Soak(options)
+            | Self::FlashSale { options, .. }
+            | Self::Replay { options, .. } => options,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn options_mut(&mut self) -> &mut Options {
         match self {
             Self::Checkout(options)
             | Self::Browse(options)

@@ -14,6 +14,7 @@ use std::{collections::BTreeMap, fmt, fs, path::Path, time::Duration};
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
+pub use self::place::drop_databases;
 use self::{
     place::{Ground, Place},
     sagas::Sagas,

@@ -16,6 +16,7 @@ mod replay;
 mod report;
 mod run;
 mod sampler;
+mod scaling;
 mod scenario;
 mod schedule;
 mod shop;
@@ -36,6 +37,7 @@ async fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Load(scenario) => run::run(&scenario).await.map(|outcome| outcome.passed),
         Task::Floor(options) => floor::run(&options).await.map(|()| true),
+        Task::Scaling(options) => scaling::run(&options).await,
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

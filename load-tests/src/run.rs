@@ -60,6 +60,16 @@ pub async fn run(scenario: &Scenario) -> Result<Outcome> {
     Ok(outcome)
 }
 
+/// Measures what is there already; nothing is printed or written but the progress.
+///
+/// # Errors
+/// As [`run`].
+pub async fn measured(scenario: &Scenario) -> Result<Outcome> {
+    let clock = Clock::start();
+    let plan = Plan::new(scenario, &clock.run_name())?;
+    measure(plan, scenario.options(), clock).await
+}
+
 async fn spawn(options: &mut Options, platform: Platform) -> Result<Spawned> {
     let spawned = Spawned::start(&options.spawn, platform).await?;
     eprintln!("the shop is at {}, process {}", spawned.url, spawned.pid);
@@ -88,6 +98,7 @@ async fn measure(plan: Plan, options: &Options, clock: Clock) -> Result<Outcome>
         let phase = Arc::new(Visitors { recorder: Arc::default(), ..setup.clone() });
         driver::drive(&phase, &Arc::new(warm_up), stop.clone()).await;
     }
+    eprintln!("measuring");
     let phase = Visitors { recorder: Arc::default(), measured: true, ..setup };
     let phase = Arc::new(phase);
     let began_at = Instant::now();

@@ -32,8 +32,8 @@ pub struct Spawned {
     /// Its process.
     pub pid: u32,
     process: Child,
-    /// Removed with this.
-    _dir: TempDir,
+    /// Removed with this, if it is its own.
+    _dir: Option<TempDir>,
 }
 
 impl Spawned {
@@ -46,30 +46,39 @@ impl Spawned {
         let arguments = servers(options, platform)?;
         let dir = tempfile::Builder::new().prefix("load-tests-").tempdir()?;
         let log = dir.path().join("shop.log");
-        let mut command = Command::new(&program);
-        command
-            .args(["--listen", "127.0.0.1:0", "--no-demo-data", "--data-dir"])
-            .arg(dir.path().join("data"))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(File::create(&log)?)
-            // Ctrl-C ends the load first, and the shop after it was checked.
-            .process_group(0)
-            .kill_on_drop(true);
-        // A run is what its command line says.
+        let mut command = Self::command(&program);
+        command.args(["--listen", "127.0.0.1:0", "--no-demo-data", "--data-dir"]);
+        command.arg(dir.path().join("data")).args(arguments);
+        Ok(Self { _dir: Some(dir), ..Self::launch(command, &log).await? })
+    }
+
+    /// A program that gets nothing of our own configuration: a run is what its command line says.
+    pub fn command(program: &Path) -> Command {
+        let mut command = Command::new(program);
         let names = std::env::vars_os().map(|(name, _)| name);
         for name in names.filter(|name| name.to_string_lossy().starts_with("SHOP_")) {
             command.env_remove(name);
         }
+        command
+    }
+
+    /// Starts it, with its log there, and waits until it says where it listens.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn launch(mut command: Command, log: &Path) -> Result<Self> {
+        let program = command.as_std().get_program().to_owned();
+        // Ctrl-C ends the load first, and the shop after it was checked.
+        command.process_group(0).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(log)?);
         let starting = command.spawn();
         let mut process =
             starting.with_context(|| format!("cannot start {}", program.display()))?;
-        let pid = process.id().context("the shop has a process id")?;
-        let stdout = process.stdout.take().context("the shop has an output")?;
+        let pid = process.id().context("it has a process id")?;
+        let stdout = process.stdout.take().context("it has an output")?;
         match timeout(PATIENCE, address(stdout)).await {
-            Ok(Some(url)) => Ok(Self { url, pid, process, _dir: dir }),
-            _ => bail!("{} does not start:\n{}", program.display(), tail(&log)),
+            Ok(Some(url)) => Ok(Self { url, pid, process, _dir: None }),
+            _ => bail!("{} does not start:\n{}", program.display(), tail(log)),
         }
     }
 

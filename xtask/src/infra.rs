@@ -10,14 +10,14 @@ mod kafka;
 mod ports;
 mod postgres;
 mod probe;
-mod process;
+pub mod process;
 mod registry;
 mod report;
 mod server;
 mod site;
 mod state;
 mod template;
-mod wait;
+pub mod wait;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -139,6 +139,16 @@ impl Infra {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The arguments that put a shop on the servers of `target/infra`, and the folder of Kafka's data.
+///
+/// # Errors
+/// When they were never started.
+pub fn local() -> Result<(Vec<String>, PathBuf)> {
+    let site = Site::at(None)?;
+    let data = server::ServerName::Kafka.server().data_path(&site);
+    Ok((report::words(&site)?, data))
 }
 
 fn up(site: Site, flags: &UpFlags) -> Result<()> {

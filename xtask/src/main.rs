@@ -1,6 +1,7 @@
 //! The workspace's own commands: whatever a person would otherwise do by hand (`cargo xtask <task>`).
 
 mod infra;
+mod profile;
 #[cfg(test)]
 mod tidy;
 
@@ -21,12 +22,15 @@ struct Cli {
 enum Task {
     /// Real servers (Kafka, registry, PostgreSQL, Jaeger) on loopback, without Docker
     Infra(infra::Infra),
+    /// Where a shop's time goes under load, and what a saga costs it
+    Profile(profile::Profile),
 }
 
 impl Task {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Infra(infra) => infra.run(),
+            Self::Profile(profile) => profile.run(),
         }
     }
 }

@@ -196,17 +196,25 @@ impl Place {
             database.close().await?;
         }
         let Ground::Local { postgres, .. } = &self.ground else { return Ok(()) };
-        let options = Postgres::new(postgres).connection("floor")?.database("postgres");
-        let mut connection = options.connect().await?;
-        for service in SERVICES {
-            let name = self.database_name(service.name);
-            // Not by force: that would need a role that may end autovacuum, which gives way by itself.
-            let drop = format!("DROP DATABASE IF EXISTS \"{name}\"");
-            let dropped = sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&mut connection).await;
-            dropped.with_context(|| format!("database {name} stays"))?;
-        }
-        Ok(connection.close().await?)
+        let names = SERVICES.iter().map(|service| self.database_name(service.name));
+        drop_databases(postgres, names).await
     }
+}
+
+/// Drops databases of ours, if they are there.
+///
+/// # Errors
+/// When one stays.
+pub async fn drop_databases(server: &str, names: impl IntoIterator<Item = String>) -> Result<()> {
+    let options = Postgres::new(server).connection("floor")?.database("postgres");
+    let mut connection = options.connect().await?;
+    for name in names {
+        // Not by force: that would need a role that may end autovacuum, which gives way by itself.
+        let drop = format!("DROP DATABASE IF EXISTS \"{name}\"");
+        let dropped = sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&mut connection).await;
+        dropped.with_context(|| format!("database {name} stays"))?;
+    }
+    Ok(connection.close().await?)
 }
 
 /// Those that anything is said in.

@@ -207,7 +207,7 @@ fn options(line: &str) -> FloorOptions {
     let words = ["load-tests", "floor"].into_iter().chain(line.split_whitespace());
     match Cli::try_parse_from(words).unwrap().task {
         Task::Floor(options) => options,
-        Task::Load(_) => panic!("it is a floor"),
+        Task::Load(_) | Task::Scaling(_) => panic!("it is a floor"),
     }
 }
 

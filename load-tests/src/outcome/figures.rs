@@ -55,6 +55,7 @@ pub fn figures(
     add("lost", broken(Kind::Lost));
     add("unended", broken(Kind::Unended));
     add("oversold", broken(Kind::Oversold));
+    add("orders", count(measured.entries.len() as u64));
     if let Some((sagas, seconds)) = sagas(&measured.entries) {
         add("sagas", count(sagas));
         add("sagas_per_s", count(sagas) / seconds);

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use events::{
     Event as Contract,
     topics::{self, Topic},
@@ -9,12 +10,13 @@ use events::{
 use kernel::Timestamp;
 use messaging::{
     app::{App, Platform},
+    database::StoreError,
     executor::Executor,
     log::EventLog,
     service::{Aggregate, Context, Errand, Heard, Hearing, Service, Stamp, Unusable},
 };
 use platform::environment::{ConfigError, Environment, Variable};
-use sea_orm::DbErr;
+use sea_orm::{DatabaseTransaction, DbErr};
 
 use crate::{
     channels::{
@@ -26,7 +28,7 @@ use crate::{
     http::view::Reply,
     numbers::Numbers,
     sender::{Letters, Sender},
-    store::{Desk, migration::Migrator},
+    store::{Desk, migration::Migrator, retention},
     words::Words,
 };
 
@@ -45,6 +47,8 @@ pub struct Config {
     pub report_after: Duration,
     /// An endpoint that fails for longer than this is disabled.
     pub disable_after: Duration,
+    /// How long a notification is kept that is done.
+    pub retention: Duration,
     /// How long a sender has what it has claimed.
     pub lease: Duration,
 }
@@ -60,6 +64,7 @@ impl Default for Config {
             allow_private_webhooks: false,
             report_after: Duration::from_secs(300),
             disable_after: Duration::from_secs(3 * 24 * 3600),
+            retention: Duration::from_secs(90 * 24 * 3600),
             lease: Duration::from_secs(60),
         }
     }
@@ -105,6 +110,11 @@ pub const VARIABLES: &[Variable] = &[
         "259200",
         "how long a webhook may fail before it is disabled, in seconds",
     ),
+    Variable::with_default(
+        "SHOP_NOTIFICATION_RETENTION_S",
+        "7776000",
+        "how long a notification is kept that was sent or given up, in seconds",
+    ),
 ];
 
 impl Config {
@@ -131,6 +141,7 @@ impl Config {
             allow_private_webhooks: environment.required("SHOP_ALLOW_PRIVATE_WEBHOOKS")?,
             report_after: environment.seconds("SHOP_ORDER_REPORT_S")?,
             disable_after: environment.seconds("SHOP_WEBHOOK_DISABLE_S")?,
+            retention: environment.seconds("SHOP_NOTIFICATION_RETENTION_S")?,
             ..Self::default()
         })
     }
@@ -178,6 +189,7 @@ pub async fn build(config: Config, platform: &Platform) -> Result<App<Notificati
     App::build::<Migrator>(service, platform).await
 }
 
+#[async_trait]
 impl Service for Notifications {
     const NAME: &'static str = "notification";
     type Rules = Rules;
@@ -203,6 +215,15 @@ impl Service for Notifications {
     fn expire(&self, aggregate_id: &str, now: Timestamp) -> Option<Command> {
         let action = Action::ReportWaiting(aggregate_id.parse().ok()?);
         Some(Command { now, policy: self.policy.clone(), action })
+    }
+
+    async fn forget(
+        &self,
+        tx: &DatabaseTransaction,
+        now: Timestamp,
+        limit: u64,
+    ) -> Result<bool, StoreError> {
+        retention::forget(tx, now.minus(self.config.retention), limit).await
     }
 
     fn reply(&self, aggregate: &Aggregate<State>) -> Reply {

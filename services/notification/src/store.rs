@@ -4,6 +4,7 @@ pub(crate) mod claim;
 pub(crate) mod file;
 pub mod migration;
 pub mod query;
+pub(crate) mod retention;
 pub(crate) mod row;
 
 use std::collections::BTreeMap;

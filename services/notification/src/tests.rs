@@ -1,6 +1,7 @@
 //! The service through `build` and HTTP, with real mail servers and receivers.
 
 mod events;
+mod forgetting;
 mod kill;
 mod mail;
 mod python;

@@ -21,7 +21,7 @@ use crate::{
     choreography,
     domain::{Change, Command, Event, Rules, State, Status},
     http::view::OrderView,
-    store::{self, Orders, migration::Migrator, products, timeline},
+    store::{self, Orders, migration::Migrator, products, retention::Sweep, timeline},
 };
 
 /// What can be set.
@@ -29,20 +29,31 @@ use crate::{
 pub struct Config {
     /// How long a PENDING order waits for stock and shipping.
     pub patience: Duration,
+    /// How long the timeline of an order is kept after its end.
+    pub timeline_retention: Duration,
 }
+
+const DAY: Duration = Duration::from_hours(24);
 
 impl Default for Config {
     fn default() -> Self {
-        Self { patience: Duration::from_secs(15 * 60) }
+        Self { patience: Duration::from_mins(15), timeline_retention: 90 * DAY }
     }
 }
 
 /// What can be set by environment.
-pub const VARIABLES: &[Variable] = &[Variable::with_default(
-    "SHOP_ORDER_DEADLINE_S",
-    "900",
-    "how long a PENDING order waits for stock and shipping, in seconds",
-)];
+pub const VARIABLES: &[Variable] = &[
+    Variable::with_default(
+        "SHOP_ORDER_DEADLINE_S",
+        "900",
+        "how long a PENDING order waits for stock and shipping, in seconds",
+    ),
+    Variable::with_default(
+        "SHOP_TIMELINE_RETENTION_S",
+        "7776000",
+        "how long the timeline of an order is kept after its end, in seconds",
+    ),
+];
 
 impl Config {
     /// What the environment says.
@@ -50,7 +61,10 @@ impl Config {
     /// # Errors
     /// When a variable makes no sense.
     pub fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
-        Ok(Self { patience: environment.seconds("SHOP_ORDER_DEADLINE_S")? })
+        Ok(Self {
+            patience: environment.seconds("SHOP_ORDER_DEADLINE_S")?,
+            timeline_retention: environment.seconds("SHOP_TIMELINE_RETENTION_S")?,
+        })
     }
 }
 
@@ -58,6 +72,15 @@ impl Config {
 pub struct OrderService {
     /// What was set.
     pub config: Config,
+    /// Forgets old timelines.
+    sweep: Sweep,
+}
+
+impl OrderService {
+    /// Set like this.
+    pub fn new(config: Config) -> Self {
+        Self { config, sweep: Sweep::default() }
+    }
 }
 
 /// Opens the service's database and puts it together; nothing runs yet.
@@ -65,7 +88,7 @@ pub struct OrderService {
 /// # Errors
 /// When the database cannot be opened.
 pub async fn build(config: Config, platform: &Platform) -> Result<App<OrderService>, DbErr> {
-    App::build::<Migrator>(OrderService { config }, platform).await
+    App::build::<Migrator>(OrderService::new(config), platform).await
 }
 
 #[async_trait]
@@ -127,5 +150,13 @@ impl Service for OrderService {
     ) -> Result<(), StoreError> {
         products::replicate(tx, heard).await?;
         timeline::append(tx, heard, said).await
+    }
+    async fn forget(
+        &self,
+        tx: &DatabaseTransaction,
+        now: Timestamp,
+        limit: u64,
+    ) -> Result<bool, StoreError> {
+        self.sweep.forget(tx, now.minus(self.config.timeline_retention), limit).await
     }
 }

@@ -122,6 +122,8 @@ async fn cancel(
 }
 
 /// Show every event of an order's saga, causes before effects
+///
+/// Ninety days after an order's end (unless configured otherwise) its events are forgotten: then there are none here.
 #[utoipa::path(tag = "order", responses((status = 200, body = TimelineView), Problems))]
 #[get("/api/v1/orders/{id}/timeline")]
 async fn show_timeline(

@@ -3,6 +3,7 @@
 pub mod entity;
 pub mod migration;
 pub mod products;
+pub mod retention;
 pub mod timeline;
 
 use std::collections::BTreeMap;

@@ -49,6 +49,10 @@ pub struct Serve {
     #[arg(long, env = "SHOP_ORDER_DEADLINE_S", default_value = "900", value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub order_deadline_s: u64,
+    /// How long the timeline of an order is kept after its end, in seconds.
+    #[arg(long, env = "SHOP_TIMELINE_RETENTION_S", default_value = "7776000", value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub timeline_retention_s: u64,
     /// Countries that are not shipped to: ISO alpha-2 codes, separated by commas.
     #[arg(
         long,
@@ -90,6 +94,10 @@ pub struct Serve {
     /// How long a webhook may fail before it is disabled, in seconds.
     #[arg(long, env = "SHOP_WEBHOOK_DISABLE_S", default_value = "259200", value_name = "SECONDS")]
     pub webhook_disable_s: u64,
+    /// How long a notification is kept that was sent or given up, in seconds.
+    #[arg(long, env = "SHOP_NOTIFICATION_RETENTION_S", default_value = "7776000", value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub notification_retention_s: u64,
     /// Which services run; the events of the others wait for them.
     #[arg(
         long,
@@ -122,13 +130,17 @@ impl Serve {
             rate: Rate { mails: self.mail_limit, ..usual.rate },
             report_after: Duration::from_secs(self.order_report_s),
             disable_after: Duration::from_secs(self.webhook_disable_s),
+            retention: Duration::from_secs(self.notification_retention_s),
             ..usual
         })
     }
 
-    /// How long a PENDING order waits.
-    pub fn patience(&self) -> Duration {
-        Duration::from_secs(self.order_deadline_s)
+    /// How the order service is to run.
+    pub fn order(&self) -> order_service::Config {
+        order_service::Config {
+            patience: Duration::from_secs(self.order_deadline_s),
+            timeline_retention: Duration::from_secs(self.timeline_retention_s),
+        }
     }
 }
 

@@ -62,7 +62,7 @@ pub async fn run(args: Serve) -> Result<()> {
 
 /// All services; a new one is a line here.
 async fn services(args: &Serve, platform: &Platform) -> Result<Vec<Arc<dyn Hosted>>> {
-    let order = order_service::Config { patience: args.patience() };
+    let order = args.order();
     let shipping = shipping_service::Config {
         refused_countries: args.refused_countries.clone().into(),
         ..Default::default()

@@ -14,6 +14,7 @@ use tokio::{
 
 use crate::{
     consumer,
+    database::StoreError,
     deadline_loop::DeadlineLoop,
     executor::{self, Executor, Queue},
     gate::Gate,
@@ -159,17 +160,28 @@ fn housekeeping<S: Service>(ctx: Arc<ServiceContext<S>>) -> impl Fn() -> Loop {
 ///
 /// # Errors
 /// When the database refuses; what is left is deleted another time.
-pub async fn keep_house<S: Service>(ctx: &ServiceContext<S>) -> Result<(), sea_orm::DbErr> {
-    loop {
-        let now = ctx.clock.now();
-        let tx = ctx.database.begin().await?;
-        let marks = inbox::purge(&tx, now, HOUSEKEEPING_LIMIT).await?;
-        let keys = idempotency::purge(&tx, now, HOUSEKEEPING_LIMIT).await?;
-        tx.commit().await?;
-        if marks.max(keys) < HOUSEKEEPING_LIMIT {
-            return Ok(());
-        }
-    }
+pub async fn keep_house<S: Service>(ctx: &ServiceContext<S>) -> Result<(), StoreError> {
+    while forget_handled(ctx).await? {}
+    while forget_derived(ctx).await? {}
+    Ok(())
+}
+
+/// What messaging itself has put down. Returns whether there may be more.
+async fn forget_handled<S: Service>(ctx: &ServiceContext<S>) -> Result<bool, StoreError> {
+    let now = ctx.clock.now();
+    let tx = ctx.database.begin().await?;
+    let marks = inbox::purge(&tx, now, HOUSEKEEPING_LIMIT).await?;
+    let keys = idempotency::purge(&tx, now, HOUSEKEEPING_LIMIT).await?;
+    tx.commit().await?;
+    Ok(marks.max(keys) >= HOUSEKEEPING_LIMIT)
+}
+
+/// What the service has put down. Returns whether there may be more.
+async fn forget_derived<S: Service>(ctx: &ServiceContext<S>) -> Result<bool, StoreError> {
+    let tx = ctx.database.begin().await?;
+    let has_more = ctx.service.forget(&tx, ctx.clock.now(), HOUSEKEEPING_LIMIT).await?;
+    tx.commit().await?;
+    Ok(has_more)
 }
 
 /// The consumer's loop stays on this thread, because its partition actors live here.

@@ -90,6 +90,20 @@ pub trait Service: Sized + Send + Sync + 'static {
         Ok(())
     }
 
+    /// Deletes what is past its retention, at most about `limit` rows; asked now and then, in a
+    /// transaction of its own. Returns whether there may be more: then it is asked again at once.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    async fn forget(
+        &self,
+        _tx: &DatabaseTransaction,
+        _now: Timestamp,
+        _limit: u64,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// What else runs while the service does, such as a sender of what its transactions have put
     /// down. What it does to aggregates goes through the executor.
     fn errands(

@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use events::{Codec, topics};
+use events::{
+    Codec,
+    topics::{self, Topic},
+};
 use messaging::{
     app::{Databases, Platform},
     kafka::{KafkaConfig, KafkaLog, Login, Sasl, Security, Tls},
@@ -44,6 +47,10 @@ pub const SECURITY: &[Variable] = &[
     Variable::optional(
         "SHOP_KAFKA_REPLICATION",
         "replicas of the topics that are created, 1 or more (default: the broker's)",
+    ),
+    Variable::optional(
+        "SHOP_KAFKA_PARTITIONS",
+        "partitions of `shop.orders`, `shop.inventory` and `shop.shipping`, 1 to 64, for good and for all services (default: 6)",
     ),
     Variable::optional(
         "SHOP_KAFKA_PREFIX",
@@ -94,7 +101,7 @@ pub async fn connect(
 ) -> Result<Platform, ConnectError> {
     let log = KafkaLog::connect(kafka(&servers.kafka, environment)?)?;
     let codec = Codec::new(registry(servers.registry, environment)?);
-    topics_of(&log).await?;
+    topics_of(&log, partitions(environment)?).await?;
     Ok(Platform {
         log: Arc::new(log),
         codec: Arc::new(codec),
@@ -105,8 +112,9 @@ pub async fn connect(
 }
 
 /// Creates or compares the topics, however long it takes for the brokers to be there.
-async fn topics_of(log: &KafkaLog) -> Result<(), LogError> {
-    let all: Vec<_> = topics::ALL.iter().copied().chain(topics::DEAD_LETTERS).collect();
+async fn topics_of(log: &KafkaLog, partitions: Option<u32>) -> Result<(), LogError> {
+    let table = table(partitions);
+    let all: Vec<_> = table.iter().collect();
     let mut backoff = Backoff::default();
     loop {
         match log.ensure_topics(&all).await {
@@ -116,6 +124,26 @@ async fn topics_of(log: &KafkaLog) -> Result<(), LogError> {
             }
             done => return done,
         }
+    }
+}
+
+/// The table of topics; those of sagas with so many partitions instead of their own.
+fn table(partitions: Option<u32>) -> Vec<Topic> {
+    let all = topics::ALL.iter().copied().chain(topics::DEAD_LETTERS);
+    let topic = |&Topic { name, partitions: usual, cleanup }: &Topic| {
+        let is_of_sagas = topics::SAGA.iter().any(|saga| saga.name == name);
+        let partitions = partitions.filter(|_| is_of_sagas).unwrap_or(usual);
+        Topic { name, partitions, cleanup }
+    };
+    all.map(topic).collect()
+}
+
+fn partitions(environment: &Environment) -> Result<Option<u32>, ConfigError> {
+    let name = "SHOP_KAFKA_PARTITIONS";
+    match environment.value(name)? {
+        Some(count @ 1..=64) => Ok(Some(count)),
+        None => Ok(None),
+        Some(_) => Err(environment.invalid(name, "from 1 to 64".to_owned())),
     }
 }
 
@@ -191,4 +219,32 @@ fn registry(url: String, environment: &Environment) -> Result<SrSettings, Connec
         }
     }
     Ok(settings.build_with(client)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(value: &str) -> Environment {
+        let values = [("SHOP_KAFKA_PARTITIONS".to_owned(), value.to_owned())];
+        Environment::new(&[SECURITY], values)
+    }
+
+    #[test]
+    fn only_the_topics_of_sagas_get_other_partitions() {
+        let usual = table(None);
+        for (topic, usual) in table(partitions(&set("12")).unwrap()).iter().zip(&usual) {
+            let is_of_sagas = topics::SAGA.contains(&usual);
+            assert_eq!(topic.partitions, if is_of_sagas { 12 } else { usual.partitions });
+        }
+        assert_eq!(usual.len(), topics::ALL.len() + topics::DEAD_LETTERS.len());
+    }
+
+    #[test]
+    fn a_number_of_partitions_that_cannot_be_is_refused_by_name() {
+        for value in ["0", "65", "many"] {
+            let error = partitions(&set(value)).unwrap_err().to_string();
+            assert!(error.contains("SHOP_KAFKA_PARTITIONS"), "{error}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ pub mod databases;
 pub mod given;
 pub mod producer;
 pub mod random;
+pub mod records;
 pub mod spans;
 
 pub use clock::VirtualClock;

@@ -110,7 +110,7 @@ pub fn stop(pid: u32, marker: &str, signal: Signal, limit: Duration) -> Result<S
 
 /// Through the shell's own `kill`: the standard library has none for processes it did not start, and not every
 /// image has the program. That the process may just have ended is not an error: the caller looks again.
-fn send(pid: u32, signal: Signal) -> Result<()> {
+pub fn send(pid: u32, signal: Signal) -> Result<()> {
     let name = match signal {
         Signal::Term => "TERM",
         Signal::Int => "INT",

@@ -76,6 +76,11 @@ pub fn print_args(site: &Site, env: bool) -> Result<()> {
     Ok(())
 }
 
+/// The arguments for `shop`, a word each.
+pub fn words(site: &Site) -> Result<Vec<String>> {
+    Ok(arguments(&load(site)?)?.split(' ').map(str::to_owned).collect())
+}
+
 fn load(site: &Site) -> Result<State> {
     State::load(site.data())?.with_context(|| {
         format!("nothing was started in {}: run `cargo xtask infra up`", site.data().display())

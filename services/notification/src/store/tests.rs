@@ -158,3 +158,31 @@ async fn thousands_share_a_transaction() {
     let listed = query::list(db.reader(), query::Filter::default(), 5_000).await.unwrap();
     assert_eq!(listed.len(), 3_000);
 }
+
+#[actix_web::test]
+async fn only_what_is_done_is_forgotten() {
+    let db = database().await;
+    handle(&db, &[1, 2, 3, 4].map(|n| command(place(n)))).await;
+    let rows = Entity::find().all(db.reader()).await.unwrap();
+    let [sent, failed, digest, grouped] = &rows[..] else { panic!("{rows:?}") };
+    let set = async |row: &Model, status: &str, digest: Option<&Model>| {
+        let digest = Expr::value(digest.map(|digest| digest.id.clone()));
+        let update = Entity::update_many().col_expr(Column::Status, Expr::value(status));
+        let update = update.col_expr(Column::DigestId, digest).filter(Column::Id.eq(&*row.id));
+        update.exec(db.reader()).await.unwrap();
+    };
+    set(sent, "SENT", None).await;
+    set(failed, "FAILED", None).await;
+    set(grouped, "GROUPED", Some(digest)).await;
+    let left = async |before: Timestamp, limit: u64| {
+        let has_more = retention::forget(db.reader(), before, limit).await.unwrap();
+        (has_more, Entity::find().count(db.reader()).await.unwrap())
+    };
+    assert_eq!(left(NOW, 10).await, (false, 4), "younger than that");
+    let later = NOW.plus(Duration::from_secs(1));
+    assert_eq!(left(later, 1).await, (true, 2), "one of each status");
+    assert_eq!(left(later, 10).await, (false, 2), "the digest has to tell what it groups");
+    set(digest, "SENT", None).await;
+    left(later, 10).await;
+    assert_eq!(left(later, 10).await, (false, 0));
+}

@@ -5,6 +5,7 @@ mod dead_letters;
 mod deadlines;
 mod faults;
 mod following;
+mod forgetting;
 mod listing;
 mod on_the_log;
 mod placing;

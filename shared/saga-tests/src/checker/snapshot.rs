@@ -38,10 +38,18 @@ impl Camera {
     /// # Errors
     /// When the database cannot be read.
     pub async fn new(database: &DatabaseConnection) -> Result<Self> {
+        Self::but_for(database, &[]).await
+    }
+
+    /// The same, blind to columns of these names.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn but_for(database: &DatabaseConnection, unseen: &[&str]) -> Result<Self> {
         let mut selects = Vec::new();
         for table in tables(database).await? {
             if !IGNORED.contains(&table.as_str()) {
-                selects.push(rows_as_text(database, &table).await?);
+                selects.push(rows_as_text(database, &table, unseen).await?);
             }
         }
         Ok(Self { database: database.clone(), sql: selects.join(" UNION ALL ") })
@@ -73,13 +81,21 @@ pub async fn tables(database: &DatabaseConnection) -> Result<Vec<String>> {
 }
 
 /// Selects the rows of `table`, each as one text.
-async fn rows_as_text(database: &DatabaseConnection, table: &str) -> Result<String> {
+async fn rows_as_text(
+    database: &DatabaseConnection,
+    table: &str,
+    unseen: &[&str],
+) -> Result<String> {
     if database.get_database_backend() != DbBackend::Sqlite {
-        return Ok(format!("SELECT '{table} ' || t::text FROM \"{table}\" t"));
+        let but_for: String = unseen.iter().map(|column| format!(" - '{column}'")).collect();
+        let row =
+            if unseen.is_empty() { "t".to_owned() } else { format!("(to_jsonb(t){but_for})") };
+        return Ok(format!("SELECT '{table} ' || {row}::text FROM \"{table}\" t"));
     }
     let columns = format!("SELECT name FROM pragma_table_info('{table}') ORDER BY cid");
     let columns = strings(database, &columns).await?;
-    let texts: Vec<_> = columns.iter().map(|column| format!("quote(\"{column}\")")).collect();
+    let seen = columns.iter().filter(|column| !unseen.contains(&column.as_str()));
+    let texts: Vec<_> = seen.map(|column| format!("quote(\"{column}\")")).collect();
     Ok(format!("SELECT '{table} ' || {} FROM \"{table}\"", texts.join(" || '|' || ")))
 }
 

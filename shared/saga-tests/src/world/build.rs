@@ -43,7 +43,7 @@ impl World {
             databases: Databases::InMemory,
             telemetry,
         };
-        let order = order_service::Config { patience: PATIENCE };
+        let order = order_service::Config { patience: PATIENCE, ..Default::default() };
         let order = Rc::new(Member::new(order_service::build(order, &platform).await?));
         let inventory = inventory_service::build(Default::default(), &platform).await?;
         let inventory = Rc::new(Member::new(inventory));

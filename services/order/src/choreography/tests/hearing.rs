@@ -69,7 +69,7 @@ fn each_event_means_one_change_or_none() {
 
 #[test]
 fn every_event_of_the_topics_it_hears_is_at_least_noted() {
-    let topics = OrderService { config: crate::Config::default() }.topics();
+    let topics = OrderService::new(crate::Config::default()).topics();
     let heard = CONTRACTS.iter().filter(|contract| topics.contains(&contract.topic));
     let known: BTreeSet<_> = every(ORDER).iter().map(Contract::name).collect();
     assert_eq!(known, heard.map(|contract| contract.name).collect());
@@ -81,7 +81,7 @@ fn every_event_of_the_topics_it_hears_is_at_least_noted() {
 #[test]
 fn it_does_not_hear_itself_nor_stock_levels() {
     let topics: Vec<_> =
-        OrderService { config: crate::Config::default() }.topics().iter().map(|t| t.name).collect();
+        OrderService::new(crate::Config::default()).topics().iter().map(|t| t.name).collect();
     assert_eq!(topics, ["shop.inventory", "shop.shipping", "shop.products"]);
 }
 
