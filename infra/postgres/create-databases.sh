@@ -15,7 +15,8 @@ for file in "${SECRETS:-/run/secrets}"/*_database; do
 \set password '${login#*:}'
 \set database '${database%%\?*}'
 CREATE ROLE :"role" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'password';
-CREATE DATABASE :"database" OWNER :"role";
+-- Texts sort by their bytes, as the services create them.
+CREATE DATABASE :"database" OWNER :"role" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C';
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 REVOKE ALL ON DATABASE postgres FROM PUBLIC;
 SQL

@@ -18,6 +18,7 @@ use kernel::{OrderId, Sku};
 use messaging::{
     database::StoreError,
     service::{Aggregate, Cause, Store, Voice},
+    writes::Writes,
 };
 use sea_orm::DatabaseTransaction;
 
@@ -127,11 +128,12 @@ impl Store for Inventories {
         self.movements.extend(movements);
     }
 
-    async fn save(self, tx: &DatabaseTransaction, voice: &mut Voice<'_>) -> Result<(), StoreError> {
-        self.products.save(tx).await?;
-        self.reservations.save(tx).await?;
-        self.stock.save(tx, voice).await?;
-        stock::append_to_ledger(tx, self.movements).await
+    fn save(self, writes: &mut Writes, voice: &mut Voice<'_>) -> Result<(), StoreError> {
+        self.products.save(writes);
+        self.reservations.save(writes)?;
+        self.stock.save(writes, voice);
+        stock::append_to_ledger(self.movements, writes);
+        Ok(())
     }
 }
 

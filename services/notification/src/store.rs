@@ -13,7 +13,8 @@ use async_trait::async_trait;
 use messaging::{
     database::StoreError,
     service::{Aggregate, Cause, LastEvent, Store, Voice},
-    sets::{self, Versions},
+    sets,
+    writes::{Versions, Writes},
 };
 use sea_orm::{DatabaseTransaction, IntoActiveModel, entity::prelude::*};
 use uuid::Uuid;
@@ -151,20 +152,21 @@ impl Store for Desk {
         self.add(state.created, cause);
     }
 
-    async fn save(self, tx: &DatabaseTransaction, _: &mut Voice<'_>) -> Result<(), StoreError> {
+    fn save(self, writes: &mut Writes, _: &mut Voice<'_>) -> Result<(), StoreError> {
         let mut files = self.orders.changed()?;
         files.extend(self.stock.changed()?);
         files.extend(self.customers.changed()?);
         files.extend(self.staff.changed()?);
         files.extend(self.letters.changed()?);
         files.extend(self.endpoints.changed()?);
-        file::save(tx, files).await?;
+        file::save(files, writes);
         let changed = self.notifications.values().filter(|row| row.is_changed);
         let rows =
             changed.map(|row| row::of(&row.notification, row.base_version, row.last.as_ref()));
         let rows = rows.map(|row| Ok(row?.into_active_model().reset_all()));
         let rows = rows.collect::<Result<Vec<_>, StoreError>>()?;
-        sets::replace_unchanged::<ActiveModel>(tx, rows, &VERSIONS).await
+        writes.replace_unchanged::<ActiveModel>(rows, &VERSIONS);
+        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ use messaging::{
     database::StoreError,
     metrics::InFlight,
     service::{Aggregate, Ended, Heard, Hearing, Said, Service, Stamp, Unusable},
+    writes::Writes,
 };
 use platform::environment::{ConfigError, Environment, Variable};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
@@ -142,14 +143,9 @@ impl Service for OrderService {
         store::pending(db).await.map(Some)
     }
 
-    async fn project(
-        &self,
-        tx: &DatabaseTransaction,
-        heard: &[&Heard],
-        said: &[Said],
-    ) -> Result<(), StoreError> {
-        products::replicate(tx, heard).await?;
-        timeline::append(tx, heard, said).await
+    fn project(&self, heard: &[&Heard], said: &[Said], writes: &mut Writes) {
+        products::replicate(heard, writes);
+        timeline::append(heard, said, writes);
     }
     async fn forget(
         &self,

@@ -15,7 +15,8 @@ use messaging::{
     database::StoreError,
     metrics::InFlight,
     service::{Aggregate, Cause, LastEvent, Store, Voice},
-    sets::{self, Versions},
+    sets,
+    writes::{Versions, Writes},
 };
 use sea_orm::{DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set, entity::prelude::*};
 use uuid::Uuid;
@@ -79,10 +80,11 @@ impl Store for Orders {
         }
     }
 
-    async fn save(self, tx: &DatabaseTransaction, _: &mut Voice<'_>) -> Result<(), StoreError> {
+    fn save(self, writes: &mut Writes, _: &mut Voice<'_>) -> Result<(), StoreError> {
         let changed = self.orders.into_values().filter(Aggregate::is_changed);
         let rows = changed.map(to_row).collect::<Result<Vec<_>, _>>()?;
-        sets::replace_unchanged(tx, rows, &VERSIONS).await
+        writes.replace_unchanged(rows, &VERSIONS);
+        Ok(())
     }
 }
 

@@ -11,7 +11,8 @@ use kernel::{OrderId, ShipmentId};
 use messaging::{
     database::StoreError,
     service::{Aggregate, Cause, Store, Voice},
-    sets::{self, Versions},
+    sets,
+    writes::{Versions, Writes},
 };
 use sea_orm::{
     DatabaseTransaction, IntoActiveModel, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
@@ -48,11 +49,12 @@ impl Store for Shipments {
         self.0.insert(aggregate.id.clone(), aggregate);
     }
 
-    async fn save(self, tx: &DatabaseTransaction, _: &mut Voice<'_>) -> Result<(), StoreError> {
+    fn save(self, writes: &mut Writes, _: &mut Voice<'_>) -> Result<(), StoreError> {
         let changed = self.0.values().filter(|aggregate| aggregate.is_changed());
         let rows = changed.map(row::of).collect::<Result<Vec<_>, _>>()?;
         let rows = rows.into_iter().map(|row| row.into_active_model().reset_all()).collect();
-        sets::replace_unchanged::<ActiveModel>(tx, rows, &VERSIONS).await
+        writes.replace_unchanged::<ActiveModel>(rows, &VERSIONS);
+        Ok(())
     }
 }
 

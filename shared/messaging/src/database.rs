@@ -25,8 +25,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const SQLITE_READERS: u32 = 4;
 /// Rows that SQLite's thread reads ahead: it goes to sleep when there is no room for the next.
 const SQLITE_ROWS_AHEAD: usize = 1024;
-/// Transactions at once, per replica.
-const POSTGRES_WRITERS: usize = 1;
 /// One service's database, and the signals that its commits give.
 #[derive(Clone)]
 pub struct Database {
@@ -153,11 +151,6 @@ impl Database {
         let sqlite_transaction_mode = self.is_sqlite().then_some(SqliteTransactionMode::Immediate);
         let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
         self.writer.begin_with_options(options).await
-    }
-
-    /// How many transactions make sense at once: SQLite has one writer.
-    pub fn writers(&self) -> usize {
-        if self.is_sqlite() { 1 } else { POSTGRES_WRITERS }
     }
 
     /// Whether the database answers now.

@@ -5,7 +5,7 @@ use sea_orm::{
     ConnectionTrait, DbErr, QueryOrder, QuerySelect, Set, entity::prelude::*, sea_query::OnConflict,
 };
 
-use crate::sets;
+use crate::writes::Writes;
 
 /// When something is to happen to an aggregate that is still waiting.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -24,29 +24,20 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Sets, moves or (with `None`) clears the deadlines of aggregates, in one statement each.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn change(
-    tx: &impl ConnectionTrait,
-    changes: &[(String, Option<Timestamp>)],
-) -> Result<(), DbErr> {
-    let set: Vec<_> = changes
-        .iter()
-        .filter_map(|(id, due)| {
-            Some(ActiveModel { aggregate_id: Set(id.clone()), due_at: Set((*due)?.0) })
-        })
-        .collect();
-    let replace = OnConflict::column(Column::AggregateId).update_column(Column::DueAt).to_owned();
-    sets::insert(tx, set, Some(replace)).await?;
-    let cleared: Vec<_> =
-        changes.iter().filter(|(_, due)| due.is_none()).map(|(id, _)| id.as_str()).collect();
-    if !cleared.is_empty() {
-        let cleared = sets::among(tx, Column::AggregateId, cleared);
-        Entity::delete_many().filter(cleared).exec(tx).await?;
+/// Sets, moves or (with `None`) clears the deadlines of aggregates.
+pub fn change(changes: Vec<(String, Option<Timestamp>)>, writes: &mut Writes) {
+    let (mut set, mut cleared) = (Vec::new(), Vec::new());
+    for (aggregate_id, due) in changes {
+        match due {
+            Some(due) => {
+                set.push(ActiveModel { aggregate_id: Set(aggregate_id), due_at: Set(due.0) });
+            }
+            None => cleared.push(aggregate_id),
+        }
     }
-    Ok(())
+    let replace = OnConflict::column(Column::AggregateId).update_column(Column::DueAt).to_owned();
+    writes.insert(set, Some(&replace));
+    writes.delete(Column::AggregateId, cleared);
 }
 
 /// The aggregates whose deadline has come, earliest first, at most `limit`.

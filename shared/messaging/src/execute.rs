@@ -1,5 +1,5 @@
-//! The one transaction in which everything happens (I2): inbox, load, decide and evolve, save,
-//! project, outbox. One statement each, however many records and requests share it.
+//! The one transaction in which everything happens (I2): inbox, load, decide and evolve; save, project
+//! and outbox as one write. However many records and requests share it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,7 +8,7 @@ use std::{
 
 use events::{CodecError, topics, trace::TraceContext};
 use kernel::{Decider, Timestamp};
-use sea_orm::DatabaseTransaction;
+use sea_orm::{ConnectionTrait as _, DatabaseTransaction};
 
 use crate::{
     database::StoreError,
@@ -22,6 +22,7 @@ use crate::{
         Store, Voice,
     },
     telemetry::{Span, batch, logged, notes::Noted},
+    writes::Writes,
 };
 
 /// Everything one transaction is to do, in this order.
@@ -193,16 +194,18 @@ pub async fn execute<S: Service>(
     let changed = work.changed();
     let deadlines_changed = !work.deadlines.is_empty();
     let ended = std::mem::take(&mut work.ended);
-    let said = work.save(tx, &batch.due).await?;
+    let mut writes = Writes::new(tx.get_database_backend());
+    let said = work.save(&mut writes, &batch.due)?;
     let notes: Vec<_> = heard.iter().map(|(heard, _)| *heard).collect();
-    ctx.service.project(tx, &notes, &said).await?;
-    answered.save(tx, now).await?;
+    ctx.service.project(&notes, &said, &mut writes);
+    answered.save(now, &mut writes);
     let mut outgoing = encode(ctx, &said)?;
     outgoing.extend(
         poison.iter().map(|(record, reason)| dead_letters::outgoing(S::NAME, record, reason, now)),
     );
-    outbox::append(tx, outgoing, now).await?;
-    outbox::remove(tx, &batch.relayed).await?;
+    outbox::append(outgoing, now, &mut writes);
+    outbox::remove(batch.relayed.clone(), &mut writes);
+    writes.run(tx).await?;
     Ok(Outcome {
         answers,
         changed,
@@ -400,19 +403,14 @@ impl<'a, S: Service> Work<'a, S> {
         self.changed.clone()
     }
 
-    async fn save(
-        self,
-        tx: &DatabaseTransaction,
-        due: &[String],
-    ) -> Result<Vec<Said>, ExecuteError> {
+    fn save(self, writes: &mut Writes, due: &[String]) -> Result<Vec<Said>, StoreError> {
         let Self { store, mut voice, mut deadlines, .. } = self;
-        store.save(tx, &mut voice).await?;
+        store.save(writes, &mut voice)?;
         // What was due has been looked at: unless it waits anew, it is over.
         for id in due {
             deadlines.entry(id.clone()).or_insert(None);
         }
-        let deadlines: Vec<_> = deadlines.into_iter().collect();
-        deadlines::change(tx, &deadlines).await?;
+        deadlines::change(deadlines.into_iter().collect(), writes);
         Ok(voice.said)
     }
 
@@ -482,12 +480,9 @@ impl Answered {
         Ok(answer)
     }
 
-    async fn save(mut self, tx: &DatabaseTransaction, now: Timestamp) -> Result<(), StoreError> {
+    fn save(mut self, now: Timestamp, writes: &mut Writes) {
         let rows = self.new.iter().filter_map(|key| self.known.remove(key));
-        idempotency::save(
-            tx,
-            rows.map(|row| idempotency::Model { created_at: now.0, ..row }).collect(),
-        )
-        .await
+        let rows = rows.map(|row| idempotency::Model { created_at: now.0, ..row });
+        idempotency::save(rows.collect(), writes);
     }
 }

@@ -6,10 +6,9 @@ use std::{collections::HashMap, time::Duration};
 use kernel::Timestamp;
 use sea_orm::{
     ConnectionTrait, DbErr, IntoActiveModel as _, QuerySelect, QueryTrait, entity::prelude::*,
-    sea_query::OnConflict,
 };
 
-use crate::{database::StoreError, sets};
+use crate::{sets, writes::Writes};
 
 /// How long a key is kept.
 pub const RETENTION: Duration = Duration::from_secs(24 * 3600);
@@ -56,16 +55,10 @@ pub async fn load(
     Ok(rows.into_iter().map(|row| (row.key.clone(), row)).collect())
 }
 
-/// Uses keys up, in one statement.
-///
-/// # Errors
-/// [`StoreError::Conflict`] when another transaction used one of them first.
-pub async fn save(tx: &impl ConnectionTrait, rows: Vec<Model>) -> Result<(), StoreError> {
-    let expected = rows.len() as u64;
+/// Uses keys up; a conflict when another transaction used one of them first.
+pub fn save(rows: Vec<Model>, writes: &mut Writes) {
     let rows = rows.into_iter().map(|row| row.into_active_model().reset_all()).collect();
-    let known = OnConflict::column(Column::Key).do_nothing().to_owned();
-    let inserted = sets::insert::<ActiveModel>(tx, rows, Some(known)).await?;
-    if inserted == expected { Ok(()) } else { Err(StoreError::Conflict("idempotency_keys")) }
+    writes.insert_new::<ActiveModel>(rows, &[Column::Key]);
 }
 
 /// Forgets keys that are past their retention, at most `limit` of them.

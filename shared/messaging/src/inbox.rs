@@ -3,9 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use kernel::Timestamp;
-use sea_orm::{
-    ConnectionTrait, DbErr, QuerySelect, QueryTrait, Set, entity::prelude::*, sea_query::OnConflict,
-};
+use sea_orm::{ConnectionTrait, DbErr, QuerySelect, QueryTrait, Set, entity::prelude::*};
 
 use crate::sets;
 
@@ -54,8 +52,8 @@ pub async fn mark(
         received_at: Set(now.0),
     };
     let rows = ids.iter().map(row).collect();
-    let known = OnConflict::columns([Column::Consumer, Column::EventId]).do_nothing().to_owned();
-    let fresh = sets::insert_returning(tx, rows, known, Column::EventId).await?;
+    let keys = &[Column::Consumer, Column::EventId];
+    let fresh = sets::insert_new::<ActiveModel>(tx, rows, keys, Column::EventId).await?;
     fresh.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 

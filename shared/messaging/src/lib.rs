@@ -34,3 +34,4 @@ pub mod service;
 pub mod sets;
 pub mod signal;
 pub mod telemetry;
+pub mod writes;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     record::{Headers, NewRecord},
-    sets,
+    writes::Writes,
 };
 
 /// One event that the log does not have yet.
@@ -59,16 +59,9 @@ pub struct Outgoing {
     pub record: NewRecord,
 }
 
-/// Appends `outgoing` in its order, in one statement. Call it after the aggregates were saved:
-/// their row locks make the positions of one aggregate grow in the order of its commits.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn append(
-    tx: &impl ConnectionTrait,
-    outgoing: Vec<Outgoing>,
-    now: Timestamp,
-) -> Result<(), DbErr> {
+/// Appends `outgoing` in its order. The positions of one aggregate grow in the order of its commits: its
+/// row is locked, or has the version that it was loaded with, which was committed before.
+pub fn append(outgoing: Vec<Outgoing>, now: Timestamp, writes: &mut Writes) {
     let row = |Outgoing { id, kind, record }| ActiveModel {
         id: Set(id),
         aggregatetype: Set(record.topic.strip_prefix(PREFIX).unwrap_or(&record.topic).to_owned()),
@@ -79,8 +72,7 @@ pub async fn append(
         created_at: Set(now.0),
         ..Default::default()
     };
-    sets::insert(tx, outgoing.into_iter().map(row).collect(), None).await?;
-    Ok(())
+    writes.insert(outgoing.into_iter().map(row).collect(), None);
 }
 
 /// The rows that remain, except those at the positions `sent`, in their order, at most `limit`.
@@ -120,14 +112,8 @@ fn runs(positions: &[i64]) -> Vec<RangeInclusive<i64>> {
 }
 
 /// Forgets rows that the log has acknowledged.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn remove(tx: &impl ConnectionTrait, positions: &[i64]) -> Result<(), DbErr> {
-    if !positions.is_empty() {
-        Entity::delete_many().filter(among(positions)).exec(tx).await?;
-    }
-    Ok(())
+pub fn remove(positions: Vec<i64>, writes: &mut Writes) {
+    writes.delete(Column::Position, positions);
 }
 
 /// How many rows wait, counted up to `limit`.

@@ -46,7 +46,7 @@ pub struct Running<S: Service> {
     actors: Vec<Addr<Role>>,
     errands: Vec<Addr<Role>>,
     reader: Addr<Role>,
-    writers: Vec<JoinHandle<()>>,
+    writer: JoinHandle<()>,
 }
 
 impl<S: Service> Running<S> {
@@ -61,8 +61,7 @@ impl<S: Service> Running<S> {
         let gate = Arc::new(Gate::new(log.clone(), S::NAME, topics));
         let (stop, stopped) = watch::channel(false);
         let (close, closed) = watch::channel(false);
-        let write = |_| executor::write(ctx.clone(), queue.clone(), closed.clone());
-        let writers = (0..ctx.database.writers()).map(write).map(tokio::spawn).collect();
+        let writer = tokio::spawn(executor::write(ctx.clone(), queue.clone(), closed));
         let watch = (&ctx.metrics, &stopped);
         let actors = vec![
             Role::supervise("register", watch, registration(ctx.clone())),
@@ -82,7 +81,7 @@ impl<S: Service> Running<S> {
         let reader =
             reader(ctx.clone(), log.clone(), executor.clone(), gate.clone(), stopped.clone());
         let reader = Role::supervise("consumer", watch, reader);
-        Self { executor, gate, stop, close, actors, errands, reader, writers }
+        Self { executor, gate, stop, close, actors, errands, reader, writer }
     }
 
     /// Stops reading and finishes what is in flight. What is still in the outbox leaves after the
@@ -100,9 +99,7 @@ impl<S: Service> Running<S> {
             actor.send(Stop).await.ok();
         }
         self.close.send_replace(true);
-        for writer in self.writers {
-            writer.await.ok();
-        }
+        self.writer.await.ok();
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
     metrics::{InFlight, ServiceMetrics},
     record::Record,
     telemetry::{Tracer, batch::Processing},
+    writes::Writes,
 };
 
 /// The command type of a service.
@@ -78,17 +79,7 @@ pub trait Service: Sized + Send + Sync + 'static {
 
     /// Writes what is derived from events heard and said (a timeline, a replica of another
     /// service's data), in the same transaction. A repeat must change nothing.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    async fn project(
-        &self,
-        _tx: &DatabaseTransaction,
-        _heard: &[&Heard],
-        _said: &[Said],
-    ) -> Result<(), StoreError> {
-        Ok(())
-    }
+    fn project(&self, _heard: &[&Heard], _said: &[Said], _writes: &mut Writes) {}
 
     /// Deletes what is past its retention, at most about `limit` rows; asked now and then, in a
     /// transaction of its own. Returns whether there may be more: then it is asked again at once.
@@ -175,12 +166,12 @@ pub trait Store: Sized + Send {
     /// Takes an aggregate back after a decision that had this cause.
     fn put(&mut self, aggregate: Aggregate<<Self::Rules as Decider>::State>, cause: &Cause);
 
-    /// Saves what changed, in one statement a table, and may say more (state that is published
-    /// once a transaction rather than once a decision).
+    /// Writes what changed, and may say more (state that is published once a transaction rather
+    /// than once a decision).
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when another transaction changed an aggregate first.
-    async fn save(self, tx: &DatabaseTransaction, voice: &mut Voice<'_>) -> Result<(), StoreError>;
+    /// [`StoreError::Corrupt`] when a state cannot be written as a row.
+    fn save(self, writes: &mut Writes, voice: &mut Voice<'_>) -> Result<(), StoreError>;
 }
 
 /// A state with what every aggregate has.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use kernel::{Currency, IdError, Money, MoneyError, Sku};
 use messaging::{
     database::StoreError,
-    sets::{self, Versions},
+    sets,
+    writes::{Versions, Writes},
 };
 use sea_orm::{ConnectionTrait, Set};
 
@@ -57,15 +58,12 @@ impl Products {
         }
     }
 
-    /// Saves those that changed.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] when another transaction changed one of them first.
-    pub async fn save(self, tx: &impl ConnectionTrait) -> Result<(), StoreError> {
+    /// Writes those that changed.
+    pub fn save(self, writes: &mut Writes) {
         let changed = |loaded: &Loaded| loaded.product.version != loaded.row_version;
         let rows = self.0.into_iter().filter(|(_, loaded)| changed(loaded));
         let rows = rows.map(|(sku, loaded)| row(sku, loaded)).collect();
-        sets::replace_unchanged::<ActiveModel>(tx, rows, &VERSIONS).await
+        writes.replace_unchanged::<ActiveModel>(rows, &VERSIONS);
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use kernel::{OrderId, Timestamp};
 use messaging::{
     database::StoreError,
-    sets::{self, Versions},
+    sets,
+    writes::{Versions, Writes},
 };
 use sea_orm::{ConnectionTrait, Set};
 
@@ -63,15 +64,16 @@ impl Reservations {
         loaded.version = version;
     }
 
-    /// Saves those that changed.
+    /// Writes those that changed.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when another transaction changed one of them first.
-    pub async fn save(self, tx: &impl ConnectionTrait) -> Result<(), StoreError> {
+    /// [`StoreError::Corrupt`] when one cannot be written as a row.
+    pub fn save(self, writes: &mut Writes) -> Result<(), StoreError> {
         let changed = self.0.into_iter().filter(|(_, loaded)| loaded.version != loaded.row_version);
         let rows = changed.filter_map(|(order_id, loaded)| row(order_id, loaded).transpose());
         let rows = rows.collect::<Result<Vec<_>, _>>()?;
-        sets::replace_unchanged::<ActiveModel>(tx, rows, &VERSIONS).await
+        writes.replace_unchanged::<ActiveModel>(rows, &VERSIONS);
+        Ok(())
     }
 }
 

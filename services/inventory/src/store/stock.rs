@@ -7,6 +7,7 @@ use messaging::{
     database::StoreError,
     service::{Cause, Voice},
     sets,
+    writes::Writes,
 };
 use sea_orm::{
     ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set,
@@ -50,7 +51,8 @@ impl Stocks {
         if keys.is_empty() {
             return Ok(Self::default());
         }
-        let touched = Entity::find().filter(sets::among(tx, Column::Sku, keys));
+        let touched =
+            Entity::find().filter(sets::among(tx.get_database_backend(), Column::Sku, keys));
         for row in touched.order_by_asc(Column::Sku).lock_exclusive().all(tx).await? {
             let Some(sku) = by_key.get(row.sku.as_str()) else { continue };
             let now = row.into();
@@ -74,39 +76,25 @@ impl Stocks {
         }
     }
 
-    /// Saves what changed and says the new levels, one for each product.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn save(
-        self,
-        tx: &impl ConnectionTrait,
-        voice: &mut Voice<'_>,
-    ) -> Result<(), StoreError> {
+    /// Writes what changed and says the new levels, one for each product.
+    pub fn save(self, writes: &mut Writes, voice: &mut Voice<'_>) {
         let changed = self.0.iter().filter(|(_, loaded)| loaded.row != Some(loaded.now));
         let rows = changed.map(|(sku, loaded)| row(sku, loaded.now)).collect::<Vec<_>>();
         let replace = OnConflict::column(Column::Sku)
             .update_columns([Column::OnHand, Column::Reserved, Column::Version])
             .to_owned();
-        sets::insert(tx, rows, Some(replace)).await?;
+        writes.insert(rows, Some(&replace));
         for (sku, Loaded { now, cause, .. }) in self.0 {
             if let Some(cause) = cause {
                 let level = choreography::level(&sku, now, voice.now());
                 voice.say(level.into(), sku.as_str(), &cause);
             }
         }
-        Ok(())
     }
 }
 
 /// Appends to the ledger.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn append_to_ledger(
-    tx: &impl ConnectionTrait,
-    movements: Vec<Movement>,
-) -> Result<(), StoreError> {
+pub fn append_to_ledger(movements: Vec<Movement>, writes: &mut Writes) {
     let rows =
         movements.into_iter().map(|Movement { sku, delta, reason, at }| movement::ActiveModel {
             sku: Set(sku.into()),
@@ -115,8 +103,7 @@ pub async fn append_to_ledger(
             at: Set(at.0),
             ..Default::default()
         });
-    sets::insert(tx, rows.collect(), None).await?;
-    Ok(())
+    writes.insert(rows.collect(), None);
 }
 
 fn row(sku: &Sku, stock: Stock) -> ActiveModel {

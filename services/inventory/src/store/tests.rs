@@ -129,7 +129,9 @@ where
     let trace = TraceContext::root(bench.clock.new_id());
     store.put(aggregate, &Cause { event_id: None, trace });
     meddle(&tx).await;
-    store.save(&tx, &mut Voice::new(&*ctx.clock, "inventory")).await
+    let mut writes = Writes::new(tx.get_database_backend());
+    store.save(&mut writes, &mut Voice::new(&*ctx.clock, "inventory"))?;
+    writes.run(&tx).await
 }
 
 #[tokio::test]

@@ -7,9 +7,10 @@ use events::trace::TraceContext;
 use messaging::{
     database::StoreError,
     service::{Cause, LastEvent},
-    sets::{self, Versions},
+    sets,
+    writes::{Versions, Writes},
 };
-use sea_orm::{Condition, DatabaseTransaction, IntoActiveModel, entity::prelude::*};
+use sea_orm::{Condition, IntoActiveModel, entity::prelude::*};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::domain::{Budget, Endpoint, Letters, OrderFile, Recipient, Stock};
@@ -164,14 +165,10 @@ pub async fn load(
     wanted: &BTreeMap<&'static str, Vec<String>>,
     endpoints: bool,
 ) -> Result<Vec<Model>, StoreError> {
-    let mut any = Condition::any();
+    let (backend, mut any) = (tx.get_database_backend(), Condition::any());
     for (kind, ids) in wanted {
-        let these = Condition::all().add(Column::Kind.eq(*kind)).add(sets::among(
-            tx,
-            Column::Id,
-            ids.iter().map(String::as_str),
-        ));
-        any = any.add(these);
+        let those = sets::among(backend, Column::Id, ids.iter().map(String::as_str));
+        any = any.add(Condition::all().add(Column::Kind.eq(*kind)).add(those));
     }
     if endpoints {
         any = any.add(Column::Kind.eq(<Option<Endpoint>>::KIND));
@@ -188,11 +185,8 @@ const VERSIONS: Versions<'_, Column> = Versions {
     base: Column::BaseVersion,
 };
 
-/// Saves what changed.
-///
-/// # Errors
-/// [`StoreError::Conflict`] when another transaction changed one of them first.
-pub async fn save(tx: &DatabaseTransaction, rows: Vec<Model>) -> Result<(), StoreError> {
+/// Writes what changed.
+pub fn save(rows: Vec<Model>, writes: &mut Writes) {
     let rows = rows.into_iter().map(|row| row.into_active_model().reset_all()).collect();
-    sets::replace_unchanged::<ActiveModel>(tx, rows, &VERSIONS).await
+    writes.replace_unchanged::<ActiveModel>(rows, &VERSIONS);
 }

@@ -58,7 +58,9 @@ async fn handle(db: &Database, commands: &[Command]) {
 }
 
 async fn save(tx: DatabaseTransaction, desk: Desk) -> Result<(), StoreError> {
-    desk.save(&tx, &mut Voice::new(&VirtualClock::new(1), "notification")).await?;
+    let mut writes = Writes::new(tx.get_database_backend());
+    desk.save(&mut writes, &mut Voice::new(&VirtualClock::new(1), "notification"))?;
+    writes.run(&tx).await?;
     tx.commit().await.map_err(Into::into)
 }
 

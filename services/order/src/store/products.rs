@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use events::{Event, contracts::product_changed::ProductChanged};
 use kernel::{Money, Sku};
-use messaging::{database::StoreError, service::Heard, sets};
+use messaging::{database::StoreError, service::Heard, sets, writes::Writes};
 use sea_orm::{
     Set,
     entity::prelude::*,
@@ -61,11 +61,8 @@ fn read(row: Model) -> Result<(Sku, Product), StoreError> {
     Ok((sku, Product { name: row.name, price, active: row.active }))
 }
 
-/// Takes over the newest of the products that were heard of, in one statement.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn replicate(db: &impl ConnectionTrait, heard: &[&Heard]) -> Result<(), StoreError> {
+/// Takes over the newest of the products that were heard of.
+pub fn replicate(heard: &[&Heard], writes: &mut Writes) {
     let mut newest = HashMap::<&str, &ProductChanged>::new();
     for heard in heard {
         if let Event::ProductChanged(product) = &heard.event {
@@ -87,9 +84,7 @@ pub async fn replicate(db: &impl ConnectionTrait, heard: &[&Heard]) -> Result<()
         ])
         .action_and_where(is_newer)
         .to_owned();
-    let rows = newest.into_values().map(row).collect();
-    sets::insert(db, rows, Some(replace)).await?;
-    Ok(())
+    writes.insert(newest.into_values().map(row).collect(), Some(&replace));
 }
 
 fn row(product: &ProductChanged) -> ActiveModel {

@@ -7,7 +7,7 @@ use kernel::{OrderId, Timestamp};
 use messaging::{
     database::StoreError,
     service::{Heard, Said},
-    sets,
+    writes::Writes,
 };
 use sea_orm::{QueryOrder, Set, entity::prelude::*, sea_query::OnConflict};
 
@@ -42,23 +42,15 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Appends what was heard and said, in one statement. A repeat changes nothing.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn append(
-    db: &impl ConnectionTrait,
-    heard: &[&Heard],
-    said: &[Said],
-) -> Result<(), StoreError> {
+/// Appends what was heard and said. A repeat changes nothing.
+pub fn append(heard: &[&Heard], said: &[Said], writes: &mut Writes) {
     let heard = heard.iter().map(|heard| (&heard.envelope, &heard.event));
     let said = said.iter().map(|said| (&said.envelope, &said.event));
     let of_saga = |(_, event): &(&Envelope, &Event)| topics::SAGA.contains(&event.topic());
     let rows: Vec<_> =
         heard.chain(said).filter(of_saga).map(|(envelope, event)| row(envelope, event)).collect();
     let known = OnConflict::columns([Column::OrderId, Column::EventId]).do_nothing().to_owned();
-    sets::insert(db, rows, Some(known)).await?;
-    Ok(())
+    writes.insert(rows, Some(&known));
 }
 
 fn row(envelope: &Envelope, event: &Event) -> ActiveModel {

@@ -11,7 +11,7 @@ use messaging::{
 use testkit::VirtualClock;
 use uuid::Uuid;
 
-use super::{migration::Migrator, *};
+use super::{entity::Model, migration::Migrator, *};
 use crate::domain::{Action, Address, Terms};
 
 const NOW: Timestamp = Timestamp(5);
@@ -71,7 +71,9 @@ async fn load(db: &Database, commands: &[Command]) -> Shipments {
 async fn save(db: &Database, shipments: Shipments) -> Result<(), StoreError> {
     let tx = db.begin().await.unwrap();
     let clock = VirtualClock::new(1);
-    shipments.save(&tx, &mut Voice::new(&clock, "shipping")).await?;
+    let mut writes = Writes::new(tx.get_database_backend());
+    shipments.save(&mut writes, &mut Voice::new(&clock, "shipping"))?;
+    writes.run(&tx).await?;
     tx.commit().await.unwrap();
     Ok(())
 }

@@ -26,6 +26,9 @@ const MIGRATION_LOCK: &str = "SELECT pg_advisory_lock(1936224112)";
 const STEADY_PLANS: [(&str, &str); 2] =
     [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")];
 
+/// Texts sort by their bytes, as in SQLite, and are compared faster than by a language's rules.
+const BY_BYTES: &str = "TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'";
+
 /// Which database, and how many connections.
 #[derive(Clone, Debug)]
 pub struct Postgres {
@@ -78,7 +81,7 @@ impl Postgres {
         let options = self.connection("setup")?;
         let name = options.get_database().unwrap_or_default().replace('"', "\"\"");
         let mut connection = options.database("postgres").connect().await.map_err(conn)?;
-        let create = format!("CREATE DATABASE \"{name}\"");
+        let create = format!("CREATE DATABASE \"{name}\" {BY_BYTES}");
         let created = sqlx::query(sqlx::AssertSqlSafe(create)).execute(&mut connection).await;
         connection.close().await.map_err(conn)?;
         match created {
