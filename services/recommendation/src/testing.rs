@@ -280,6 +280,12 @@ impl Served {
         send(self.client.post(format!("{}/activity", self.url)).json(&entries)).await
     }
 
+    /// Reports whatever this is.
+    pub async fn report_raw(&self, body: Vec<u8>) -> Answer {
+        let call = self.client.post(format!("{}/activity", self.url));
+        send(call.header("content-type", "application/json").body(body)).await
+    }
+
     /// Reports clicks of one session, a minute apart, and waits until they are learned.
     pub async fn visit(&self, session: &str, skus: &str, from_minute: i64) {
         let click = |(minute, sku)| click(session, sku, minute);

@@ -70,7 +70,9 @@ async fn services(args: &Serve, platform: &Platform) -> Result<Vec<Arc<dyn Hoste
     let inventory = inventory_service::Config::default();
     let notification = args.notification()?;
     let recommendation = recommendation_service::Config::new(args.data_dir.join("recommendation"));
-    let mut all = vec![
+    let mut all: Vec<Arc<dyn Hosted>> = vec![
+        // Asked by every page and the quickest to answer: its calls are the first that the router tries.
+        Arc::new(recommendation_service::build(recommendation, platform)?),
         host::host(order_service::build(order, platform).await?, order_service::http::routes),
         host::host(
             inventory_service::build(inventory, platform).await?,
@@ -84,7 +86,6 @@ async fn services(args: &Serve, platform: &Platform) -> Result<Vec<Arc<dyn Hoste
             notification_service::build(notification, platform).await?,
             notification_service::http::routes,
         ),
-        Arc::new(recommendation_service::build(recommendation, platform)?),
     ];
     all.retain(|service| args.services.iter().any(|name| name == service.name()));
     Ok(all)

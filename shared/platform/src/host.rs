@@ -144,11 +144,12 @@ pub fn serve(
         let app =
             app.app_data(health.clone()).app_data(dead_letters.clone()).app_data(token.clone());
         let app = app.app_data(requests.clone()).app_data(scrape.clone());
-        let app = app.configure(health::routes).configure(operations::routes);
-        let app = app.configure(metrics::routes);
+        // The router tries one after the other.
         let app = services
             .iter()
             .fold(app, |app, service| app.configure(|config| service.routes(config)));
+        let app = app.configure(health::routes).configure(operations::routes);
+        let app = app.configure(metrics::routes);
         let (app, api) = app.split_for_parts();
         app.configure(|config| extra(config))
             .configure(|config| openapi::complete(config, api))

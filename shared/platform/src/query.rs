@@ -54,13 +54,17 @@ struct Text<'q>(&'q str);
 impl<'q> Text<'q> {
     fn decode(self) -> Result<Cow<'q, str>, Error> {
         // In queries a plus is a space (WHATWG URL, application/x-www-form-urlencoded).
-        let spaced = self.0.replace('+', " ");
-        let text = percent_decode_str(&spaced).decode_utf8();
+        let text = if self.0.contains('+') {
+            let spaced = self.0.replace('+', " ");
+            percent_decode_str(&spaced).decode_utf8().map(|text| Cow::Owned(text.into_owned()))
+        } else {
+            percent_decode_str(self.0).decode_utf8()
+        };
         let text = text.map_err(|_| Error::custom("must be UTF-8"))?;
         if text.chars().any(char::is_control) {
             return Err(Error::custom("must not contain control characters"));
         }
-        Ok(Cow::Owned(text.into_owned()))
+        Ok(text)
     }
 }
 

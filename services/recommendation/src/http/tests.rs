@@ -1,7 +1,8 @@
 //! Requests that cannot be, and what they are told.
 
+mod rubbish;
+
 use serde_json::{Value, json};
-use testkit::Random;
 
 use crate::testing::*;
 
@@ -135,59 +136,6 @@ async fn skus_may_have_any_letters() {
     shop.settle().await;
     assert_eq!(shop.skus("/products/T%C3%A9e%2F%20100%25/related").await, ["a,b"]);
     assert_eq!(shop.skus("/recommendations?recent=a%2Cb").await, ["Tée/ 100%"]);
-}
-
-/// Something that is no good entry, in one of many ways.
-fn rubbish(random: &mut Random) -> Value {
-    let values = [
-        json!(null),
-        json!(true),
-        json!(-1),
-        json!(1e300),
-        json!(""),
-        json!("\u{1}"),
-        json!([]),
-        json!({}),
-        json!("x".repeat(101)),
-        json!("1970-01-01T00:00:00Z"),
-        json!({"$ne": 1}),
-        json!("9999-12-31T23:59:59Z"),
-        json!("x".repeat(20_000)),
-        json!([[[[1]]]]),
-    ];
-    // No value of these is good for these fields.
-    let fields = ["event_id", "session_id", "type", "occurred_at", "unknown"];
-    let bad = ["\u{1}", "", "9999-12-31T23:59:59Z"];
-    match random.below(4) {
-        0 => random.pick(&values).unwrap().clone(),
-        1 => with(
-            json!({ (*random.pick(&["type", "unknown"]).unwrap()): random.pick(&values[1..]).unwrap() }),
-        ),
-        2 => with(json!({ (*random.pick(&fields).unwrap()): random.pick(&values[7..8]).unwrap() })),
-        _ => with(json!({ "occurred_at": random.pick(&bad).unwrap() })),
-    }
-}
-
-#[actix_web::test]
-async fn random_rubbish_gets_clear_errors_and_changes_nothing() {
-    let world = World::new().await;
-    world.sell("tent mat").await;
-    let shop = world.serve().await;
-    shop.visit("a", "tent mat", 0).await;
-    let before = shop.get("/recommendations?sku=tent").await.body;
-    let ends = world.log.end_positions(&["shop.activity"]).await.unwrap();
-    let random = &mut Random::new(10_000);
-    for round in 0..1000 {
-        let mut report: Vec<_> =
-            (0..random.below(4)).map(|n| click("b", "mat", n as i64)).collect();
-        report.insert(random.below(report.len() + 1), rubbish(random));
-        let answer = shop.report(Value::Array(report.clone())).await;
-        assert_eq!(answer.status, 422, "round {round}: {report:?} {answer:?}");
-        let field = answer.body["errors"][0]["field"].as_str().unwrap();
-        assert!(field.starts_with('['), "round {round}: {answer:?}");
-    }
-    assert_eq!(world.log.end_positions(&["shop.activity"]).await.unwrap(), ends);
-    assert_eq!(shop.get("/recommendations?sku=tent").await.body, before);
 }
 
 #[actix_web::test]

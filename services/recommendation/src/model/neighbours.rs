@@ -113,25 +113,42 @@ pub fn for_newest(
     limit: usize,
     mut visit: impl FnMut(u32, u32),
 ) {
-    if let [index] = indices {
-        index.newest(item).take(limit).for_each(|posting| visit(0, posting.slot()));
-        return;
-    }
-    let mut lists: Vec<_> = indices.iter().map(|index| index.newest(item).peekable()).collect();
-    for _ in 0..limit {
-        let heads =
-            (0u32..).zip(&mut lists).filter_map(|(shard, list)| Some((shard, *list.peek()?)));
-        let newest = heads.reduce(|a, b| if is_newer(indices, item, b, a) { b } else { a });
-        let Some((shard, posting)) = newest else { return };
-        lists[shard as usize].next();
-        visit(shard, posting.slot());
+    let lists = (0u32..).zip(indices.iter().map(|index| index.newest(item)));
+    let mut lists: Vec<_> = lists.filter_map(|(shard, list)| List::of(shard, list)).collect();
+    for left in (0..limit).rev() {
+        if let [only] = &mut lists[..] {
+            visit(only.shard, only.head.slot());
+            only.rest.by_ref().take(left).for_each(|posting| visit(only.shard, posting.slot()));
+            return;
+        }
+        let newer = |a, b| if is_newer(indices, item, &lists[b], &lists[a]) { b } else { a };
+        let Some(newest) = (0..lists.len()).reduce(newer) else { return };
+        let list = &mut lists[newest];
+        visit(list.shard, list.head.slot());
+        match list.rest.next() {
+            Some(posting) => list.head = posting,
+            None => drop(lists.swap_remove(newest)),
+        }
     }
 }
 
-fn is_newer(indices: &[&SessionIndex], item: u32, a: (u32, Posting), b: (u32, Posting)) -> bool {
-    let recency =
-        |(shard, posting): (u32, Posting)| indices[shard as usize].recency_of(posting.slot(), item);
-    match a.1.time().cmp(&b.1.time()) {
+/// What is left of one shard's list, the newest at its head.
+struct List<I> {
+    shard: u32,
+    head: Posting,
+    rest: I,
+}
+
+impl<I: Iterator<Item = Posting>> List<I> {
+    /// `None` when there is nothing in it.
+    fn of(shard: u32, mut rest: I) -> Option<Self> {
+        Some(Self { shard, head: rest.next()?, rest })
+    }
+}
+
+fn is_newer<I>(indices: &[&SessionIndex], item: u32, a: &List<I>, b: &List<I>) -> bool {
+    let recency = |list: &List<I>| indices[list.shard as usize].recency_of(list.head.slot(), item);
+    match a.head.time().cmp(&b.head.time()) {
         std::cmp::Ordering::Equal => recency(a) > recency(b),
         order => order.is_gt(),
     }

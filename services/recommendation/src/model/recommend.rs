@@ -68,6 +68,7 @@ pub struct Scratch {
     scores: Sums,
     bought: Sums,
     best: Vec<(u64, u32)>,
+    near: Vec<(u32, f64)>,
     popular: Vec<(u32, u32)>,
 }
 
@@ -172,7 +173,7 @@ impl Recommender {
         own: Option<SessionKey>,
         scratch: &mut Scratch,
     ) -> f64 {
-        let Scratch { context, neighbours, scores, bought, best, .. } = scratch;
+        let Scratch { context, neighbours, scores, bought, best, near, .. } = scratch;
         let visits: Vec<&SessionIndex> = shards.iter().map(|shard| &shard.visits).collect();
         let (parameters, weights) = (&self.parameters, &self.weights);
         let neighbours = neighbours.search(&visits, &context.distinct, own, (parameters, weights));
@@ -183,7 +184,7 @@ impl Recommender {
             best.clear();
             best.extend(scorer.scores.iter().filter(|&(_, item)| Some(item) != context.current()));
             keep_best(best, parameters.second_order_items, catalogue);
-            scorer.add_second_order(&visits, best, base);
+            scorer.add_second_order(&visits, best, base, near);
         }
         scorer.add_returns(context, base);
         if let Some(current) = context.current() {

@@ -94,30 +94,32 @@ impl Scorer<'_> {
     }
 
     /// Adds the neighbours of the best candidates so far, each in proportion to the candidate's score. An item that
-    /// few have clicked so gets more candidates.
-    pub fn add_second_order(&mut self, indices: &[&SessionIndex], seeds: &[(u64, u32)], base: f64) {
+    /// few have clicked so gets more candidates. `near` is memory to be used again.
+    pub fn add_second_order(
+        &mut self,
+        indices: &[&SessionIndex],
+        seeds: &[(u64, u32)],
+        base: f64,
+        near: &mut Vec<(u32, f64)>,
+    ) {
         let all_seeds: u64 = seeds.iter().map(|&(score, _)| score).sum();
         for &(score, seed) in seeds {
             let share =
                 self.parameters.second_order_weight * base * unfixed(score) / unfixed(all_seeds);
-            let limit = self.parameters.second_order_sessions;
-            let mut total = 0;
-            for_newest(indices, seed, limit, |shard, slot| {
+            near.clear();
+            for_newest(indices, seed, self.parameters.second_order_sessions, |shard, slot| {
                 let session = indices[shard as usize].session(slot);
                 if Some(session.key) != self.own {
-                    for_each_near(self.weights, &session, seed, |_, nearness| {
-                        total += fixed(nearness)
-                    });
+                    let note = |other, nearness| near.push((other, nearness));
+                    for_each_near(self.weights, &session, seed, note);
                 }
             });
+            let total: u64 = near.iter().map(|&(_, nearness)| fixed(nearness)).sum();
             if total > 0 {
                 let weight = share / unfixed(total);
-                for_newest(indices, seed, limit, |shard, slot| {
-                    let session = indices[shard as usize].session(slot);
-                    if Some(session.key) != self.own {
-                        self.add_session(&session, seed, weight);
-                    }
-                });
+                for &(other, nearness) in &*near {
+                    self.scores.add(other, fixed(weight * nearness));
+                }
             }
         }
     }
