@@ -11,6 +11,7 @@
 
 use events::{
     Event,
+    activity::{Activity, ActivityKind},
     topics::{self, Topic},
 };
 use kernel::Sku;
@@ -18,7 +19,7 @@ use messaging::{murmur2, service::Unusable};
 
 use crate::{
     activity::EARLIEST,
-    model::{ClickKind, Fingerprint, MAX_SHARDS, SessionKey},
+    model::{Click, ClickKind, Fingerprint, ItemId, MAX_SHARDS, SessionKey},
 };
 
 /// The topics it hears.
@@ -85,20 +86,8 @@ pub enum Lesson {
 /// When it can never be learned: it goes to the dead letters.
 pub fn hear(event: Event, appended_ms: i64) -> Result<Option<Lesson>, Unusable> {
     let lesson = match event {
-        Event::ProductViewed(e) => Lesson::Click {
-            session: session_key(&e.session_id),
-            sku: usable_sku(e.sku)?,
-            time_micros: usable_time(e.occurred_at, appended_ms)?,
-            fingerprint: Fingerprint::of(&e.event_id),
-            kind: ClickKind::Viewed,
-        },
-        Event::AddedToCart(e) => Lesson::Click {
-            session: session_key(&e.session_id),
-            sku: usable_sku(e.sku)?,
-            time_micros: usable_time(e.occurred_at, appended_ms)?,
-            fingerprint: Fingerprint::of(&e.event_id),
-            kind: ClickKind::AddedToCart,
-        },
+        Event::ProductViewed(e) => hear_activity(&Activity::from(&e), appended_ms)?,
+        Event::AddedToCart(e) => hear_activity(&Activity::from(&e), appended_ms)?,
         Event::OrderConfirmed(e) => Lesson::Order {
             order: order_key(&e.order_id),
             skus: e.lines.into_iter().map(|line| usable_sku(line.sku)).collect::<Result<_, _>>()?,
@@ -114,6 +103,41 @@ pub fn hear(event: Event, appended_ms: i64) -> Result<Option<Lesson>, Unusable> 
         _ => return Ok(None),
     };
     Ok(Some(lesson))
+}
+
+fn hear_activity(activity: &Activity<'_>, appended_ms: i64) -> Result<Lesson, Unusable> {
+    Ok(Lesson::Click {
+        session: session_key(activity.session_id),
+        sku: usable_sku(activity.sku.to_owned())?,
+        time_micros: usable_time(activity.occurred_at, appended_ms)?,
+        fingerprint: Fingerprint::of(activity.event_id),
+        kind: kind_of(activity),
+    })
+}
+
+/// The click on an item whose SKU was found usable before.
+///
+/// # Errors
+/// When it can never be learned.
+pub fn click_on(
+    item: ItemId,
+    activity: &Activity<'_>,
+    appended_ms: i64,
+) -> Result<Click, Unusable> {
+    Ok(Click {
+        session: session_key(activity.session_id),
+        item,
+        time_micros: usable_time(activity.occurred_at, appended_ms)?,
+        fingerprint: Fingerprint::of(activity.event_id),
+        kind: kind_of(activity),
+    })
+}
+
+const fn kind_of(activity: &Activity<'_>) -> ClickKind {
+    match activity.kind {
+        ActivityKind::Viewed => ClickKind::Viewed,
+        ActivityKind::AddedToCart => ClickKind::AddedToCart,
+    }
 }
 
 /// What a tombstone teaches: only the compacted topics have them.

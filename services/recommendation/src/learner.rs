@@ -5,6 +5,7 @@
 //! There is no consumer group and no stored offset: every replica reads all partitions, and the snapshot has the
 //! offsets that it reflects.
 
+mod harvest;
 mod life;
 
 use std::{
@@ -21,7 +22,7 @@ use futures::FutureExt as _;
 use kernel::Clock;
 use messaging::{
     log::{EventLog, LogError, LogEvent},
-    record::{Position, Record, TopicPartition},
+    record::{Position, Record, RecordSink as _, TopicPartition},
     retry::Backoff,
     service::Unusable,
     telemetry::{Tracer, reader::Reading},
@@ -32,7 +33,10 @@ use tokio::{
     time::Instant,
 };
 
-use self::life::Life;
+use self::{
+    harvest::{Harvest, What},
+    life::Life,
+};
 use crate::{
     app::NAME,
     choreography::{self, Lesson, TOPICS},
@@ -133,18 +137,23 @@ impl Learner {
         let mut tick = tokio::time::interval(self.snapshot_every.clamp(SHORTEST_TICK, TICK));
         let mut saved_at = Instant::now();
         loop {
+            life.harvest.wants_copies = self.tracer.is_on() && self.published.pool().is_some();
             tokio::select! {
-                event = life.consumer.next() => match event {
-                    LogEvent::Records(at, records) => {
-                        self.learn(&mut life, at, records).await?;
+                event = life.consumer.next_into(&mut life.harvest) => match event {
+                    None => {
+                        self.learn(&mut life).await?;
                         backoff.reset();
                     }
-                    LogEvent::Assigned(_) | LogEvent::Revoked(..) => {}
-                    LogEvent::Error(error) if error.is_transient() => {
+                    Some(LogEvent::Records(_, records)) => {
+                        life.harvest.take_all(&records);
+                        self.learn(&mut life).await?;
+                    }
+                    Some(LogEvent::Assigned(_) | LogEvent::Revoked(..)) => {}
+                    Some(LogEvent::Error(error)) if error.is_transient() => {
                         tracing::warn!(%error, "reading the log");
                         self.pause(backoff).await?;
                     }
-                    LogEvent::Error(error) => return Err(error.into()),
+                    Some(LogEvent::Error(error)) => return Err(error.into()),
                 },
                 landed = life.flight.landed() => {
                     self.landed(landed)?;
@@ -178,7 +187,10 @@ impl Learner {
                 (Pool::empty(parameters, shards, max_items), firsts)
             }
         };
-        let consumer = self.log.assign(&from).await?;
+        let pool = Arc::new(pool);
+        let suspects = self.panics.keys().cloned().collect();
+        let harvest = Harvest::new(self.codec.clone(), pool.clone(), suspects);
+        let consumer = (self.log.assign(&from).await?, harvest);
         let life = Life::begin(pool, consumer, from, ends, (&self.counters, &self.threads));
         self.published.read_up_to(life.positions());
         Ok(life)
@@ -201,23 +213,18 @@ impl Learner {
         Ok(restored)
     }
 
-    /// Learns the records of one partition. They are decoded while the shards learn those before.
-    async fn learn(
-        &mut self,
-        life: &mut Life,
-        at: TopicPartition,
-        records: Vec<Record>,
-    ) -> Result<(), Broken> {
-        let Some(next) = records.last().map(|record| record.offset + 1) else { return Ok(()) };
-        let mut lessons = Vec::with_capacity(records.len());
-        for record in &records {
-            lessons.extend(self.lesson(record).await?.map(|lesson| (record.offset, lesson)));
+    /// Learns what was read. It is decoded while the shards learn what was read before.
+    async fn learn(&mut self, life: &mut Life) -> Result<(), Broken> {
+        let mut batch = life.harvest.batch();
+        for heard in &mut batch.heard {
+            if let What::Record(record) = &heard.what {
+                heard.what = self.lesson(record).await?.map_or(What::Nothing, What::Lesson);
+            }
         }
         let landed = life.flight.land().await;
         self.landed(landed)?;
         self.published.read_up_to(life.positions());
-        life.teach(&at, lessons, &self.counters);
-        life.advance(at, next);
+        life.teach(batch, &self.counters);
         self.look_how_far(life);
         Ok(())
     }

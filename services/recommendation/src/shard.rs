@@ -35,7 +35,9 @@ pub struct ShardActor {
 /// Something to learn, and the record it came with.
 #[derive(Clone, Debug)]
 pub struct Fact {
-    /// The record's offset; all of a batch are of one partition.
+    /// The index of the record's partition in its batch.
+    pub place: usize,
+    /// The record's offset.
     pub offset: u64,
     /// What is to be learned.
     pub kind: FactKind,
@@ -98,6 +100,8 @@ pub struct Encode;
 /// The model has panicked on this record of the batch. The shard was emptied: what the panic left behind is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Panicked {
+    /// The index of the record's partition in its batch.
+    pub place: usize,
     /// The record's offset.
     pub offset: u64,
 }
@@ -120,27 +124,45 @@ impl ShardActor {
     }
 
     fn learn_chunk(&self, facts: &[Fact]) -> Result<(), Panicked> {
-        let mut current = 0;
+        let mut current = Panicked { place: 0, offset: 0 };
+        let mut counts = Counts::default();
         let mut shard = self.pool.shard_mut(self.index);
         let learned = catch_unwind(AssertUnwindSafe(|| {
-            for fact in facts {
-                current = fact.offset;
-                self.count(fact.kind.teach(&mut shard));
+            for &Fact { place, offset, ref kind } in facts {
+                current = Panicked { place, offset };
+                counts.add(kind.teach(&mut shard));
             }
         }));
-        learned.map_err(|_| {
+        if learned.is_err() {
             *shard = Shard::new(self.pool.parameters());
-            Panicked { offset: current }
-        })
+        }
+        drop(shard);
+        counts.tell(&self.counters);
+        learned.map_err(|_| current)
+    }
+}
+
+/// What became of some facts. The shards' threads would wait for each other if each fact were counted for itself.
+#[derive(Default)]
+struct Counts {
+    learned: u64,
+    repeated: u64,
+    too_old: u64,
+}
+
+impl Counts {
+    const fn add(&mut self, learned: Learned) {
+        match learned {
+            Learned::New => self.learned += 1,
+            Learned::Repeat => self.repeated += 1,
+            Learned::TooOld => self.too_old += 1,
+        }
     }
 
-    fn count(&self, learned: Learned) {
-        let counter = match learned {
-            Learned::New => &self.counters.learned,
-            Learned::Repeat => &self.counters.repeated,
-            Learned::TooOld => &self.counters.too_old,
-        };
-        counter.fetch_add(1, Relaxed);
+    fn tell(&self, counters: &Counters) {
+        counters.learned.fetch_add(self.learned, Relaxed);
+        counters.repeated.fetch_add(self.repeated, Relaxed);
+        counters.too_old.fetch_add(self.too_old, Relaxed);
     }
 }
 

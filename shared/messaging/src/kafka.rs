@@ -29,7 +29,7 @@ use std::{
 
 use async_trait::async_trait;
 use events::topics::{Cleanup, Topic};
-use rdkafka::{consumer::Consumer as _, error::KafkaResult};
+use rdkafka::{ClientConfig, consumer::Consumer as _, error::KafkaResult};
 
 pub use self::config::{KafkaConfig, Login, Sasl, Security, Tls};
 use self::{
@@ -150,8 +150,7 @@ impl KafkaLog {
         answer.unwrap_or_else(|error| Err(LogError::Unavailable(error.to_string())))
     }
 
-    fn membership(&self, group: &str) -> Result<Membership, LogError> {
-        let config = self.0.config.consumer(&self.0.names.outside(group));
+    fn membership(&self, config: &ClientConfig, group: &str) -> Result<Membership, LogError> {
         let consumer = config.create_with_context(Callbacks::new(self.diagnostics()));
         let consumer = consumer.map_err(|error| self.failed(&error, group))?;
         Ok(Membership::new(consumer, self.0.names.clone()))
@@ -209,7 +208,8 @@ impl EventLog for KafkaLog {
         self.require(owned(topics)).await?;
         // One that has not left yet would be asked to give its partitions back.
         self.0.departures.over(group).await;
-        let membership = self.membership(group)?;
+        let config = self.config().consumer(&self.0.names.outside(group));
+        let membership = self.membership(&config, group)?;
         let outside: Vec<_> = topics.iter().map(|topic| self.0.names.outside(topic)).collect();
         let outside: Vec<_> = outside.iter().map(String::as_str).collect();
         self.begin(membership.consumer().subscribe(&outside), group)?;
@@ -221,7 +221,8 @@ impl EventLog for KafkaLog {
         let partitions: Vec<_> = from.iter().map(|position| position.at.clone()).collect();
         let required = partitions.clone();
         self.ask(move |query| required.iter().try_for_each(|at| query.require(at))).await?;
-        let membership = self.membership(READER)?;
+        let config = self.config().reader(&self.0.names.outside(READER));
+        let membership = self.membership(&config, READER)?;
         let list = self.0.names.list_of_positions(from);
         self.begin(membership.consumer().assign(&list), "reading")?;
         Ok(Box::new(KafkaConsumer::reader(membership, partitions, self.diagnostics())))

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use events::topics::Topic;
 use tokio::sync::oneshot;
 
-use crate::record::{NewRecord, Position, Record, TopicPartition};
+use crate::record::{NewRecord, Position, Record, RecordSink, TopicPartition};
 
 /// A partitioned, durable, append-only log of records.
 #[async_trait]
@@ -90,12 +90,26 @@ pub trait Consumer: Send {
     /// Waits for what happens next. Safe to cancel.
     async fn next(&mut self) -> LogEvent;
 
+    /// As [`next`](Self::next), but records go to `sink`, which can look at them before they are copied: `None` when it
+    /// was given some, at most a few thousand at a time, perhaps of several partitions. Safe to cancel: what the sink
+    /// has, it keeps, and nothing else is lost.
+    async fn next_into(&mut self, sink: &mut dyn RecordSink) -> Option<LogEvent> {
+        match self.next().await {
+            LogEvent::Records(_, records) => {
+                sink.take_all(&records);
+                None
+            }
+            other => Some(other),
+        }
+    }
+
     /// Stores that everything before `position` is done. It is committed soon, and at the latest
     /// when the partition is revoked or the consumer is dropped.
     fn store(&self, position: Position);
 
     /// How far each partition was read, as far as is known: past the offsets that no record has (commit markers,
-    /// forgotten records), which are never delivered. Everything before was returned by [`next`](Self::next).
+    /// forgotten records), which are never delivered. Everything before was returned by [`next`](Self::next) or given
+    /// to the sink of [`next_into`](Self::next_into).
     fn reached(&self) -> Vec<Position>;
 
     /// Stops delivering from these partitions; nothing is lost or buffered without bound.

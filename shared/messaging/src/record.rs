@@ -69,6 +69,53 @@ pub struct Record {
     pub headers: Headers,
 }
 
+/// A record where it lies in the log's own memory, to be looked at before anything of it is copied.
+pub struct RecordRef<'r> {
+    /// Where it stands.
+    pub at: &'r TopicPartition,
+    /// Its number in the partition.
+    pub offset: u64,
+    /// When it was appended, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+    /// The key.
+    pub key: Option<&'r [u8]>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<&'r [u8]>,
+    /// Copies it. Kafka's headers are not even parsed before that.
+    copy: &'r dyn Fn() -> Record,
+}
+
+impl<'r> RecordRef<'r> {
+    pub(crate) fn new(
+        at: &'r TopicPartition,
+        (offset, timestamp_ms): (u64, i64),
+        (key, value): (Option<&'r [u8]>, Option<&'r [u8]>),
+        copy: &'r dyn Fn() -> Record,
+    ) -> Self {
+        Self { at, offset, timestamp_ms, key, value, copy }
+    }
+
+    /// The whole record with its headers.
+    pub fn to_record(&self) -> Record {
+        (self.copy)()
+    }
+}
+
+/// Takes records as they are read, each partition's in order.
+pub trait RecordSink: Send {
+    /// Takes a record, or of it what is wanted. It is gone from the log's memory afterwards.
+    fn take(&mut self, record: &RecordRef<'_>);
+
+    /// Takes records that were copied already.
+    fn take_all(&mut self, records: &[Record]) {
+        for record in records {
+            let (key, value) = (record.key.as_deref(), record.value.as_deref());
+            let place = (record.offset, record.timestamp_ms);
+            self.take(&RecordRef::new(&record.at, place, (key, value), &|| record.clone()));
+        }
+    }
+}
+
 impl Record {
     /// The trace that it came with.
     pub fn trace(&self) -> Option<TraceContext> {

@@ -33,6 +33,24 @@ fn a_view_is_a_click_of_its_session() {
 }
 
 #[test]
+fn a_click_on_a_known_item_is_what_would_have_been_heard() {
+    let mut catalogue = crate::model::Catalogue::new(1);
+    let tent = catalogue.intern("tent").unwrap();
+    for (occurred_at, is_usable) in [(APPENDED_MS * 1000, true), (0, false), (i64::MAX, false)] {
+        let event = viewed("tent", occurred_at);
+        let Event::ProductViewed(view) = &event else { unreachable!() };
+        let click = click_on(tent, &view.into(), APPENDED_MS);
+        assert_eq!(click.is_ok(), is_usable);
+        let heard = hear(event, APPENDED_MS);
+        let expected = click.map(|click| {
+            let Click { session, time_micros, fingerprint, kind, .. } = click;
+            Some(Lesson::Click { session, sku: "tent".into(), time_micros, fingerprint, kind })
+        });
+        assert_eq!(heard.ok(), expected.ok());
+    }
+}
+
+#[test]
 fn times_that_cannot_be_are_unusable() {
     let year_9999 = Timestamp::parse("9999-01-01T00:00:00Z").unwrap().0;
     let eleven_minutes_ahead = (APPENDED_MS + 11 * 60 * 1000) * 1000;

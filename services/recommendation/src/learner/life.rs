@@ -10,7 +10,10 @@ use messaging::{
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::task::JoinHandle;
 
-use super::{Broken, gone};
+use super::{
+    Broken, gone,
+    harvest::{Batch, Harvest, Heard, What},
+};
 use crate::{
     assortment::Assortment,
     choreography::Lesson,
@@ -29,6 +32,8 @@ pub struct Life {
     pub pool: Arc<Pool>,
     /// Reads the log.
     pub consumer: Box<dyn Consumer>,
+    /// What was read and not taught yet.
+    pub harvest: Harvest,
     /// The batch that the shards are learning.
     pub flight: Flight,
     /// Whether anything was read since the last snapshot.
@@ -41,15 +46,15 @@ pub struct Life {
 }
 
 impl Life {
-    /// The life of `pool`, which has learned everything before `from`.
+    /// The life of the harvest's `pool`, which has learned everything before `from`.
     pub fn begin(
-        pool: Pool,
-        consumer: Box<dyn Consumer>,
+        pool: Arc<Pool>,
+        (consumer, harvest): (Box<dyn Consumer>, Harvest),
         from: Vec<Position>,
         ends: Vec<Position>,
         (counters, threads): (&Arc<Counters>, &[ArbiterHandle]),
     ) -> Self {
-        let (pool, flight) = (Arc::new(pool), Flight::default());
+        let flight = Flight::default();
         let start = |(index, thread): (usize, &ArbiterHandle)| {
             counters.mailboxes[index].store(0, Relaxed);
             ShardActor::start(&pool, index, counters, thread)
@@ -58,7 +63,17 @@ impl Life {
         let offsets = from.into_iter().map(|from| (from.at, from.offset)).collect();
         let watermark_micros = pool.watermark_micros();
         let has_changed = false;
-        Self { pool, consumer, flight, has_changed, actors, offsets, ends, watermark_micros }
+        Self {
+            pool,
+            consumer,
+            harvest,
+            flight,
+            has_changed,
+            actors,
+            offsets,
+            ends,
+            watermark_micros,
+        }
     }
 
     /// The next record of every partition.
@@ -85,30 +100,24 @@ impl Life {
         self.flight.is_landed()
     }
 
-    /// Everything of this partition before `next` was read.
-    pub fn advance(&mut self, at: TopicPartition, next: u64) {
-        self.offsets.insert(at, next);
+    /// Hands what a batch said to the shards; the flight has to have landed.
+    pub fn teach(&mut self, Batch { ends, heard }: Batch, counters: &Arc<Counters>) {
         self.has_changed = true;
-    }
-
-    /// Hands lessons to the shards; the flight has to have landed.
-    pub fn teach(
-        &mut self,
-        at: &TopicPartition,
-        lessons: Vec<(u64, Lesson)>,
-        counters: &Arc<Counters>,
-    ) {
-        self.note(&lessons, counters);
-        let mut facts: Vec<Vec<Fact>> = vec![Vec::new(); self.pool.len()];
+        self.note(&heard, counters);
+        let shards = self.pool.len();
+        let mut facts: Vec<Vec<Fact>> = std::iter::repeat_with(Vec::new).take(shards).collect();
         let assortment = self.pool.assortment();
-        for (offset, lesson) in lessons {
-            if let Some((kind, time_micros)) = fact(lesson, &assortment) {
+        for Heard { place, offset, what } in heard {
+            if let Some((kind, time_micros)) = fact(what, &assortment) {
                 self.watermark_micros = self.watermark_micros.max(Some(time_micros));
-                let shard = Shard::of(kind.key(), facts.len());
-                facts[shard].push(Fact { offset, kind });
+                let shard = Shard::of(kind.key(), shards);
+                facts[shard].push(Fact { place, offset, kind });
             }
         }
         drop(assortment);
+        for Position { at, offset } in &ends {
+            self.offsets.insert(at.clone(), *offset);
+        }
         if facts.iter().all(Vec::is_empty) {
             return;
         }
@@ -118,7 +127,7 @@ impl Life {
             self.actors[index].send(Learn { facts, watermark_micros })
         };
         let sent: Vec<_> = facts.into_iter().enumerate().map(send).collect();
-        self.flight = Flight(Some((at.clone(), tokio::spawn(futures::future::join_all(sent)))));
+        self.flight = Flight(Some((ends, tokio::spawn(futures::future::join_all(sent)))));
     }
 
     /// Writes everything down as it is now; the flight has to have landed.
@@ -136,16 +145,22 @@ impl Life {
     }
 
     /// Changes the assortment, if anything is new: most lessons are clicks on known SKUs, and need no writing.
-    fn note(&self, lessons: &[(u64, Lesson)], counters: &Counters) {
+    fn note(&self, heard: &[Heard], counters: &Counters) {
+        let lessons = || {
+            heard.iter().filter_map(|heard| match &heard.what {
+                What::Lesson(lesson) => Some(lesson),
+                What::Click(_) | What::Record(_) | What::Nothing => None,
+            })
+        };
         let is_news = {
             let assortment = self.pool.assortment();
-            lessons.iter().any(|(_, lesson)| is_news(lesson, &assortment))
+            lessons().any(|lesson| is_news(lesson, &assortment))
         };
         if !is_news {
             return;
         }
         let mut assortment = self.pool.assortment_mut();
-        for (_, lesson) in lessons {
+        for lesson in lessons() {
             let has_room = match lesson {
                 Lesson::Click { sku, .. } => assortment.meet(sku).is_some(),
                 Lesson::Order { skus, .. } => {
@@ -176,9 +191,14 @@ fn is_news(lesson: &Lesson, assortment: &Assortment) -> bool {
     }
 }
 
-/// A lesson in the model's terms, and its time; `None` when it only concerned the assortment, or there is no room.
-fn fact(lesson: Lesson, assortment: &Assortment) -> Option<(FactKind, i64)> {
+/// What was said in the model's terms, and its time; `None` when it only concerned the assortment, or there is no room.
+fn fact(what: What, assortment: &Assortment) -> Option<(FactKind, i64)> {
     let item = |sku: &String| assortment.catalogue().get(sku);
+    let lesson = match what {
+        What::Click(click) => return Some((FactKind::Click(click), click.time_micros)),
+        What::Lesson(lesson) => lesson,
+        What::Record(_) | What::Nothing => return None,
+    };
     match lesson {
         Lesson::Click { session, sku, time_micros, fingerprint, kind } => {
             let item = item(&sku)?;
@@ -201,9 +221,9 @@ fn fact(lesson: Lesson, assortment: &Assortment) -> Option<(FactKind, i64)> {
 
 type Learned = Vec<Result<Result<(), Panicked>, MailboxError>>;
 
-/// The batch that the shards are learning, if there is one.
+/// The batch that the shards are learning, if there is one, with its partitions.
 #[derive(Default)]
-pub struct Flight(Option<(TopicPartition, JoinHandle<Learned>)>);
+pub struct Flight(Option<(Vec<Position>, JoinHandle<Learned>)>);
 
 impl Flight {
     /// Whether none is under way.
@@ -224,12 +244,12 @@ impl Flight {
     /// # Errors
     /// When a shard could not learn it.
     pub async fn landed(&mut self) -> Result<(), Broken> {
-        let Some((at, learning)) = &mut self.0 else { return std::future::pending().await };
+        let Some((_, learning)) = &mut self.0 else { return std::future::pending().await };
         let learned = learning.await;
-        let at = at.clone();
-        self.0 = None;
+        let ends = self.0.take().map(|(ends, _)| ends).unwrap_or_default();
+        let panicked =
+            |Panicked { place, offset }| Broken::Panicked(ends[place].at.clone(), offset);
         for learned in learned.map_err(gone)? {
-            let panicked = |Panicked { offset }| Broken::Panicked(at.clone(), offset);
             learned.map_err(gone)?.map_err(panicked)?;
         }
         Ok(())

@@ -14,12 +14,16 @@ use rdkafka::{
 };
 
 use super::{
-    callbacks::News, departures::Departures, diagnostics::Diagnostics, error::from_code,
+    callbacks::News,
+    departures::Departures,
+    diagnostics::Diagnostics,
+    error::from_code,
+    inbox::{Take, keep},
     membership::Membership,
 };
 use crate::{
     log::{Consumer, LogError, LogEvent, Revocation},
-    record::{Position, TopicPartition},
+    record::{Position, RecordRef, RecordSink, TopicPartition},
 };
 
 /// How often librdkafka is polled when it says nothing, which it takes as a sign of life.
@@ -65,16 +69,20 @@ impl KafkaConsumer {
         self.membership.as_ref().unwrap_or_else(|| unreachable!("the consumer was dropped"))
     }
 
-    /// What has happened, if anything.
-    fn step(&mut self) -> Option<LogEvent> {
+    /// What has happened, if anything; records that come now are offered to `take` first.
+    fn step(&mut self, take: &mut Take<'_>) -> Option<LogEvent> {
         self.membership().commit_if_due();
         loop {
             let event = self.assigned_by_hand().or_else(|| self.news());
             let event = event.or_else(|| self.error()).or_else(|| self.records());
-            if event.is_some() || !self.membership().poll() {
+            if event.is_some() || !self.membership().poll(take) || self.has_taken() {
                 return event;
             }
         }
+    }
+
+    fn has_taken(&self) -> bool {
+        !self.membership().inbox().taken_ends().is_empty()
     }
 
     fn assigned_by_hand(&mut self) -> Option<LogEvent> {
@@ -161,10 +169,36 @@ impl Consumer for KafkaConsumer {
         // Lets other tasks run when there is always something to read.
         tokio::task::consume_budget().await;
         loop {
-            if let Some(event) = self.step() {
+            if let Some(event) = self.step(&mut keep) {
                 return event;
             }
             self.membership().something(SIGN_OF_LIFE).await;
+        }
+    }
+
+    async fn next_into(&mut self, sink: &mut dyn RecordSink) -> Option<LogEvent> {
+        tokio::task::consume_budget().await;
+        loop {
+            let paused = self.paused().clone();
+            let mut has_taken = false;
+            let mut take = |record: &RecordRef<'_>| {
+                let is_wanted = paused.is_empty() || !paused.contains(record.at);
+                if is_wanted {
+                    sink.take(record);
+                    has_taken = true;
+                }
+                is_wanted
+            };
+            let event = self.step(&mut take);
+            match event {
+                Some(LogEvent::Records(_, records)) => {
+                    sink.take_all(&records);
+                    return None;
+                }
+                Some(event) => return Some(event),
+                None if has_taken => return None,
+                None => self.membership().something(SIGN_OF_LIFE).await,
+            }
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::{runtime::Handle, sync::Notify, time::Instant};
 use super::{
     callbacks::{Callbacks, News, unassign},
     departures::Departure,
-    inbox::Inbox,
+    inbox::{Inbox, Take, keep},
     names::Names,
     progress::Progress,
 };
@@ -122,11 +122,12 @@ impl Membership {
         self.wake.notify_one();
     }
 
-    /// Takes what librdkafka has; `false` when it has nothing.
-    pub fn poll(&self) -> bool {
+    /// Takes what librdkafka has, and keeps what `take` does not; `false` when there is nothing.
+    pub fn poll(&self, take: &mut Take<'_>) -> bool {
         let mut inbox = self.inbox();
-        let (has_something, is_at_end) = inbox.fill(&self.consumer, &self.names);
+        let (has_something, is_at_end) = inbox.fill(&self.consumer, &self.names, take);
         let mut progress = self.progress();
+        inbox.taken_ends().iter().for_each(|position| progress.polled(position));
         inbox.ends().for_each(|position| progress.polled(&position));
         drop(progress);
         if is_at_end {
@@ -187,7 +188,7 @@ impl Membership {
             && !callbacks.is_leaving()
             && begun_at.elapsed() < SETTLE_LIMIT
         {
-            if self.poll() {
+            if self.poll(&mut keep) {
                 self.wake();
             }
             // Not by the signal: that is for the one who waits for an event.

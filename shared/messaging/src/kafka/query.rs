@@ -73,7 +73,7 @@ impl Query {
         diagnostics: Arc<Diagnostics>,
     ) -> Result<Self, LogError> {
         let callbacks = Callbacks::new(Arc::clone(&diagnostics));
-        let client: KafkaResult<Client> = config.reader().create_with_context(callbacks);
+        let client: KafkaResult<Client> = config.inquirer().create_with_context(callbacks);
         let client = client.map_err(|error| translate(&error, "connecting", &diagnostics))?;
         let (groups, partitions) = Default::default();
         Ok(Self { config, names, diagnostics, client, groups, partitions })

@@ -22,7 +22,7 @@ use events::topics::{Cleanup, Topic};
 use kernel::{Clock, Timestamp};
 use messaging::{
     log::{Consumer, EventLog, LogEvent},
-    record::{NewRecord, Position, Record, TopicPartition},
+    record::{NewRecord, Position, Record, RecordRef, RecordSink, TopicPartition},
 };
 use uuid::Uuid;
 
@@ -64,6 +64,9 @@ macro_rules! log_suite {
                 a_cancelled_next_loses_nothing
                 a_paused_partition_delivers_nothing_until_it_is_resumed
                 what_was_being_read_when_its_partition_was_paused_comes_after_it_is_resumed
+                a_sink_is_given_what_would_have_been_returned
+                a_sink_is_given_nothing_of_a_paused_partition
+                what_a_member_s_sink_was_given_is_not_done_before_it_is_stored
                 a_reader_without_a_group_stores_nothing
                 a_new_group_starts_at_the_beginning
                 groups_do_not_disturb_each_other
@@ -214,6 +217,34 @@ pub async fn read(consumer: &mut dyn Consumer, count: usize) -> Vec<Record> {
     }
     assert_eq!(records.len(), count, "more than were appended");
     records
+}
+
+/// Copies what it is given, and checks that the copy is of what it saw.
+#[derive(Default)]
+pub struct Copies(pub Vec<Record>);
+
+impl RecordSink for Copies {
+    fn take(&mut self, record: &RecordRef<'_>) {
+        let copy = record.to_record();
+        assert_eq!(copy.at, *record.at);
+        assert_eq!((copy.offset, copy.timestamp_ms), (record.offset, record.timestamp_ms));
+        assert_eq!((copy.key.as_deref(), copy.value.as_deref()), (record.key, record.value));
+        self.0.push(copy);
+    }
+}
+
+/// Reads into a sink until it has `count` records.
+pub async fn read_into(consumer: &mut dyn Consumer, copies: &mut Copies, count: usize) {
+    while copies.0.len() < count {
+        let before = copies.0.len();
+        match consumer.next_into(copies).await {
+            None => assert!(copies.0.len() > before, "it was given nothing"),
+            Some(LogEvent::Error(error)) => assert!(error.is_transient(), "{error}"),
+            Some(LogEvent::Records(..)) => panic!("they are for the sink"),
+            Some(LogEvent::Assigned(_) | LogEvent::Revoked(..)) => {}
+        }
+    }
+    assert_eq!(copies.0.len(), count, "more than were appended");
 }
 
 /// The records by partition.

@@ -128,6 +128,68 @@ pub async fn what_was_being_read_when_its_partition_was_paused_comes_after_it_is
     assert_eq!(numbers(records.iter().chain(&rest)), (0..1000).collect::<Vec<_>>());
 }
 
+pub async fn a_sink_is_given_what_would_have_been_returned(harness: impl Harness) {
+    let log = harness.log();
+    let topic = create(&*log, 3).await;
+    let mut records = numbered(topic, 5000);
+    for (i, record) in records.iter_mut().enumerate().step_by(7) {
+        let value = Bytes::copy_from_slice(&i.to_be_bytes());
+        record.headers = vec![("n".into(), value.clone()), ("n".into(), value)];
+    }
+    records[3000].value = None;
+    append(&*log, records).await;
+    let returned = read(&mut *reader(&*log, topic).await, 5000).await;
+    let (mut consumer, mut copies) = (reader(&*log, topic).await, Copies::default());
+    while copies.0.len() < 5000 {
+        // Cancelling loses nothing.
+        tokio::select! {
+            biased;
+            next = consumer.next_into(&mut copies) => assert!(matches!(next, None | Some(LogEvent::Assigned(_)))),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    assert_eq!(by_partition(copies.0), by_partition(returned));
+    let ends = log.end_positions(&[topic.name]).await.unwrap();
+    assert_eq!(offsets(&consumer.reached()), offsets(&ends));
+}
+
+pub async fn a_sink_is_given_nothing_of_a_paused_partition(harness: impl Harness) {
+    let log = harness.log();
+    let topic = create(&*log, 2).await;
+    let mut consumer = reader(&*log, topic).await;
+    assert!(matches!(consumer.next().await, LogEvent::Assigned(_)));
+    append(&*log, numbered(topic, 1000)).await;
+    let ends = offsets(&log.end_positions(&[topic.name]).await.unwrap());
+    // Some of the other partition may have been read ahead.
+    let mut copies = Copies(next_records(&mut *consumer).await);
+    let paused = [TopicPartition::new(topic.name, 0)];
+    consumer.pause(&paused);
+    let before = copies.0.iter().filter(|record| record.at == paused[0]).count();
+    read_into(&mut *consumer, &mut copies, before + ends[1] as usize).await;
+    assert_eq!(copies.0.iter().filter(|record| record.at == paused[0]).count(), before);
+    assert!(consumer.next_into(&mut copies).now_or_never().is_none(), "delivered while paused");
+    consumer.resume(&paused);
+    read_into(&mut *consumer, &mut copies, 1000).await;
+    assert_eq!(numbers(&copies.0), (0..1000).collect::<Vec<_>>());
+    for (_, records) in by_partition(copies.0) {
+        assert!(records.iter().enumerate().all(|(i, record)| record.offset == i as u64));
+    }
+}
+
+pub async fn what_a_member_s_sink_was_given_is_not_done_before_it_is_stored(harness: impl Harness) {
+    let log = harness.log();
+    let (topic, group) = (create(&*log, 1).await, group());
+    append(&*log, numbered(topic, 1000)).await;
+    let mut consumer = log.subscribe(&group, &[topic.name]).await.unwrap();
+    let mut copies = Copies::default();
+    read_into(&mut *consumer, &mut copies, 1000).await;
+    consumer.store(position(topic, 0, 400));
+    drop(consumer);
+    assert_eq!(offsets(&log.committed(&group, &[topic.name]).await.unwrap()), [400]);
+    let mut next = log.subscribe(&group, &[topic.name]).await.unwrap();
+    assert_eq!(read(&mut *next, 600).await[0].offset, 400);
+}
+
 pub async fn a_reader_without_a_group_stores_nothing(harness: impl Harness) {
     let log = harness.log();
     let topic = create(&*log, 2).await;
