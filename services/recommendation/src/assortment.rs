@@ -9,13 +9,19 @@ const VERSION: u64 = 1;
 const LISTED: u64 = 1;
 const IN_STOCK: u64 = 2;
 
-/// What is known of an item besides its SKU.
+/// What is known of an item besides its SKU. Answers look at it for every candidate: two bytes, so that those of all
+/// items stay in the processor's caches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Offer {
-    product_version: i64,
-    stock_version: i64,
     is_listed: bool,
     is_in_stock: bool,
+}
+
+/// The versions of the events that an offer is known from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Versions {
+    product: i64,
+    stock: i64,
 }
 
 /// All SKUs ever met. What was only clicked is learned and never shown; it may be listed one day.
@@ -23,6 +29,7 @@ struct Offer {
 pub struct Assortment {
     catalogue: Catalogue,
     offers: Vec<Offer>,
+    versions: Vec<Versions>,
     max_strangers: usize,
 }
 
@@ -36,7 +43,8 @@ impl Assortment {
         // Clients can make SKUs up: an eighth of the room is kept for what our own services list.
         let max_strangers = max_items - max_items / 8;
         let offers = vec![Offer::default(); catalogue.len()];
-        Self { catalogue, offers, max_strangers }
+        let versions = vec![Versions::default(); catalogue.len()];
+        Self { catalogue, offers, versions, max_strangers }
     }
 
     /// The SKUs with their ids.
@@ -62,9 +70,9 @@ impl Assortment {
     /// Takes over whether a product can be ordered; a lower version than the known one changes nothing. False when
     /// there is no room for another.
     pub fn list(&mut self, sku: &str, version: i64, active: bool) -> bool {
-        self.change(sku, |offer| {
-            if version >= offer.product_version {
-                (offer.product_version, offer.is_listed) = (version, active);
+        self.change(sku, |offer, known| {
+            if version >= known.product {
+                (known.product, offer.is_listed) = (version, active);
             }
         })
     }
@@ -72,9 +80,9 @@ impl Assortment {
     /// Takes over whether there is any of a product; a lower version than the known one changes nothing. False when
     /// there is no room for another.
     pub fn stock(&mut self, sku: &str, version: i64, available: bool) -> bool {
-        self.change(sku, |offer| {
-            if version >= offer.stock_version {
-                (offer.stock_version, offer.is_in_stock) = (version, available);
+        self.change(sku, |offer, known| {
+            if version >= known.stock {
+                (known.stock, offer.is_in_stock) = (version, available);
             }
         })
     }
@@ -83,6 +91,7 @@ impl Assortment {
     pub fn forget(&mut self, sku: &str) {
         if let Some(item) = self.catalogue.get(sku) {
             self.offers[item.index()] = Offer::default();
+            self.versions[item.index()] = Versions::default();
         }
     }
 
@@ -93,12 +102,12 @@ impl Assortment {
     pub fn encode(&self, output: &mut impl Write) -> io::Result<()> {
         self.catalogue.encode(output)?;
         varint::write(output, VERSION)?;
-        for offer in &self.offers {
+        for (offer, known) in self.offers.iter().zip(&self.versions) {
             let flags =
                 u64::from(offer.is_listed) * LISTED + u64::from(offer.is_in_stock) * IN_STOCK;
             varint::write(output, flags)?;
-            varint::write_signed(output, offer.product_version)?;
-            varint::write_signed(output, offer.stock_version)?;
+            varint::write_signed(output, known.product)?;
+            varint::write_signed(output, known.stock)?;
         }
         Ok(())
     }
@@ -113,27 +122,26 @@ impl Assortment {
             VERSION => {}
             other => return Err(DecodeError::Version(other)),
         }
-        for offer in &mut assortment.offers {
+        for (offer, known) in assortment.offers.iter_mut().zip(&mut assortment.versions) {
             let flags = varint::read(input)?;
-            *offer = Offer {
-                is_listed: flags & LISTED != 0,
-                is_in_stock: flags & IN_STOCK != 0,
-                product_version: varint::read_signed(input)?,
-                stock_version: varint::read_signed(input)?,
-            };
+            let (is_listed, is_in_stock) = (flags & LISTED != 0, flags & IN_STOCK != 0);
+            *offer = Offer { is_listed, is_in_stock };
+            let (product, stock) = (varint::read_signed(input)?, varint::read_signed(input)?);
+            *known = Versions { product, stock };
         }
         Ok(assortment)
     }
 
-    fn change(&mut self, sku: &str, change: impl FnOnce(&mut Offer)) -> bool {
+    fn change(&mut self, sku: &str, change: impl FnOnce(&mut Offer, &mut Versions)) -> bool {
         let Some(item) = self.catalogue.get(sku).or_else(|| self.add(sku)) else { return false };
-        change(&mut self.offers[item.index()]);
+        change(&mut self.offers[item.index()], &mut self.versions[item.index()]);
         true
     }
 
     fn add(&mut self, sku: &str) -> Option<ItemId> {
         let item = self.catalogue.intern(sku)?;
         self.offers.push(Offer::default());
+        self.versions.push(Versions::default());
         Some(item)
     }
 }
@@ -189,7 +197,7 @@ mod tests {
         let mut bytes = Vec::new();
         assortment.encode(&mut bytes).unwrap();
         let read = Assortment::decode(&mut &bytes[..], 100).unwrap();
-        assert_eq!(read.offers, assortment.offers);
+        assert_eq!((&read.offers, &read.versions), (&assortment.offers, &assortment.versions));
         assert_eq!(read.catalogue.skus().collect::<Vec<_>>(), ["tent", "mat", "lamp"]);
         assert!(Assortment::decode(&mut &bytes[..bytes.len() - 1], 100).is_err());
         assert!(Assortment::decode(&mut &bytes[..], 2).is_err());
