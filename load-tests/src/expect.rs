@@ -9,7 +9,8 @@ use crate::recorder::OPERATIONS;
 /// What a distribution of times is asked for.
 pub const STATISTICS: [&str; 8] = ["p50", "p90", "p95", "p99", "p999", "max", "mean", "count"];
 /// Single figures, with what they count.
-pub const FIGURES: [&str; 19] = [
+pub const FIGURES: [&str; 20] = [
+    "orders",
     "sagas",
     "sagas_per_s",
     "visits_per_s",

@@ -1,8 +1,8 @@
 //! Statements over sets of rows, however many there are.
 //!
-//! PostgreSQL gets each column as one parameter, the text of an array, so a statement has one text for
-//! all sizes of a batch: it is parsed and planned once per connection, not once per batch. SQLite plans
-//! in a few microseconds and gets rows of parameters.
+//! PostgreSQL gets each column as one parameter, the text of an array, so a statement has one text
+//! for all sizes of a batch: it is parsed and planned once per connection, not once per batch.
+//! SQLite plans in a few microseconds and gets rows of parameters.
 
 mod array;
 

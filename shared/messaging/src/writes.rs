@@ -1,11 +1,11 @@
-//! What a transaction writes, in one round trip however many tables and rows it is.
+//! What a transaction writes, however many tables and rows it is.
 //!
-//! Reads come first; then everything that changes is collected here and written at once. To PostgreSQL that
-//! is one statement, whose parts are common table expressions; to SQLite it is a text of several. The parts
-//! see the tables as they were before, and no row may be written by two of them.
+//! Reads come first; then everything that changes is collected here and written at once. To
+//! PostgreSQL that is one statement, whose parts are common table expressions, which see the tables
+//! as they were before: no row may be written by two of them.
 
 use sea_orm::{
-    ConnectionTrait, DbBackend, Iterable, QueryResult, Statement, Values,
+    ConnectionTrait, DbBackend, Iterable, QueryResult,
     entity::prelude::*,
     sea_query::{
         Alias, CommonTableExpression, DeleteStatement, Expr, ExprTrait as _, InsertStatement,
@@ -64,8 +64,9 @@ impl Writes {
         self.add(rows, Some(&known), true);
     }
 
-    /// Inserts new rows and replaces those that still have the version they were changed from: otherwise
-    /// another transaction was first. Rows have to come in one order, in which they are locked.
+    /// Inserts new rows and replaces those that still have the version they were changed from:
+    /// otherwise another transaction was first. Rows have to come in one order, in which they are
+    /// locked.
     pub fn replace_unchanged<A: ActiveModelTrait>(
         &mut self,
         rows: Vec<A>,
@@ -104,7 +105,7 @@ impl Writes {
         }
         match self.backend {
             DbBackend::Postgres => at_once(tx, self.parts).await,
-            _ => one_text(tx, self.parts).await,
+            _ => one_by_one(tx, self.parts).await,
         }
     }
 
@@ -164,33 +165,18 @@ async fn at_once(tx: &impl ConnectionTrait, parts: Vec<Part>) -> Result<(), Stor
     Ok(())
 }
 
-/// SQLite says how many rows all statements of a text have written: those that have to write so many go
-/// together.
-async fn one_text(tx: &impl ConnectionTrait, parts: Vec<Part>) -> Result<(), StoreError> {
-    let (expected, others): (Vec<_>, Vec<_>) =
-        parts.into_iter().partition(|part| part.expected.is_some());
-    if let Some((_, table)) = expected.first().and_then(|part| part.expected) {
-        let rows: u64 = expected.iter().filter_map(|part| part.expected).map(|it| it.0).sum();
-        if tx.execute_raw(text_of(expected)).await?.rows_affected() != rows {
+/// SQLite is in the process: there is no round trip to save.
+async fn one_by_one(tx: &impl ConnectionTrait, parts: Vec<Part>) -> Result<(), StoreError> {
+    for Part { statement, expected } in parts {
+        let written = match statement {
+            Change::Insert(insert) => tx.execute(&insert).await?,
+            Change::Delete(delete) => tx.execute(&delete).await?,
+        };
+        if let Some((rows, table)) = expected
+            && written.rows_affected() != rows
+        {
             return Err(StoreError::Conflict(table));
         }
     }
-    if !others.is_empty() {
-        tx.execute_raw(text_of(others)).await?;
-    }
     Ok(())
-}
-
-fn text_of(parts: Vec<Part>) -> Statement {
-    let (mut text, mut values) = (String::new(), Vec::new());
-    for part in parts {
-        let statement = match part.statement {
-            Change::Insert(insert) => DbBackend::Sqlite.build(&insert),
-            Change::Delete(delete) => DbBackend::Sqlite.build(&delete),
-        };
-        text.push_str(&statement.sql);
-        text.push(';');
-        values.extend(statement.values.unwrap_or(Values(Vec::new())).0);
-    }
-    Statement::from_sql_and_values(DbBackend::Sqlite, text, values)
 }

@@ -24,7 +24,7 @@ async fn what_was_told_long_ago_is_forgotten_and_not_told_again() {
     rig.pass(11 * DAY);
     keep_house(&rig.app.ctx).await.unwrap();
     let kept = rig.get(ALL).await;
-    let kinds: Vec<_> = kept.items().iter().map(|item| &item["kind"]).collect();
+    let kinds: Vec<_> = kept.items().iter().map(|item| &item["type"]).collect();
     assert_eq!(kinds, ["order-confirmed"]);
     // The inbox has forgotten the event as well.
     assert_eq!(rig.hear_all(&[record]).await, 0);

@@ -67,13 +67,14 @@ async fn transact<S: Service>(app: &App<S>, batch: Batch<S>) {
     tx.commit().await.unwrap();
 }
 
-/// Lets both services hear the same; `bookkeeping` are the columns that count transactions.
+/// Lets both services hear the same; `bookkeeping` are the columns that count transactions. Returns how
+/// much they say.
 async fn compare<S: Service>(
     [together, apart]: [App<S>; 2],
     asked: impl Fn() -> Vec<Command<S>>,
     bookkeeping: &[&str],
     seed: u64,
-) {
+) -> usize {
     let random = &mut Random::new(seed);
     let records = history(&together.ctx.service, random);
     for app in [&together, &apart] {
@@ -98,13 +99,13 @@ async fn compare<S: Service>(
     }
     let differences = taken[0].differences(&taken[1]);
     assert!(differences.is_empty(), "{} with seed {seed}:\n{}", S::NAME, differences.join("\n"));
-    let said = taken[0].rows().filter(|row| row.starts_with("outbox ")).count();
-    assert!(said > 0, "{} says nothing with seed {seed}", S::NAME);
+    taken[0].rows().filter(|row| row.starts_with("outbox ")).count()
 }
 
 #[test]
 fn orders_come_to_the_same_in_batches_and_one_by_one() {
     block_on(async {
+        let mut said = 0;
         for seed in SEEDS {
             let build = async || order_service::build(Default::default(), &platform(seed)).await;
             let both = [build().await.unwrap(), build().await.unwrap()];
@@ -114,31 +115,36 @@ fn orders_come_to_the_same_in_batches_and_one_by_one() {
                 transact(app, Batch { items, ..Batch::default() }).await;
             }
             let asked = || (0..ORDERS).map(|n| place(OrderId(order(n)))).collect();
-            compare(both, asked, &["base_version"], seed).await;
+            said += compare(both, asked, &["base_version"], seed).await;
         }
+        assert!(said > 0, "nothing is said");
     });
 }
 
 #[test]
 fn shipments_come_to_the_same_in_batches_and_one_by_one() {
     block_on(async {
+        let mut said = 0;
         for seed in SEEDS {
             let build = async || shipping_service::build(Default::default(), &platform(seed)).await;
             let both = [build().await.unwrap(), build().await.unwrap()];
-            compare(both, Vec::new, &["base_version"], seed).await;
+            said += compare(both, Vec::new, &["base_version"], seed).await;
         }
+        assert!(said > 0, "nothing is said");
     });
 }
 
 #[test]
 fn notifications_come_to_the_same_in_batches_and_one_by_one() {
     block_on(async {
+        let mut said = 0;
         for seed in SEEDS {
             let config = notification_service::Config::default;
             let build = async || notification_service::build(config(), &platform(seed)).await;
             let both = [build().await.unwrap(), build().await.unwrap()];
             // A file counts the transactions that changed it.
-            compare(both, Vec::new, &["base_version", "version"], seed).await;
+            said += compare(both, Vec::new, &["base_version", "version"], seed).await;
         }
+        assert!(said > 0, "nothing is said");
     });
 }
