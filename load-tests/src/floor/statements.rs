@@ -108,7 +108,8 @@ impl Prepared {
         let (given, keys, payload) = if backend == DbBackend::Postgres {
             (
                 "unnest($1::text[], $2::text[]) AS given(a, b)",
-                "= ANY($1::text[])",
+                // A join: with a bare array, a key of two columns is looked for in all rows of the first.
+                "IN (SELECT unnest($1::text[]))",
                 format!("'\\x{hex}'::bytea"),
             )
         } else {

@@ -1,5 +1,6 @@
 //! Group commit: whatever waits, records of all partitions and requests alike, shares the next
-//! transaction. It never waits to fill one, so a batch of one is the same code.
+//! transaction. It does not wait to fill one, so a batch of one is the same code; only after one that
+//! several have waited for it takes a breath.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -22,6 +23,10 @@ use crate::{
 
 /// Jobs that may wait; one more request is told to come back later.
 const QUEUE_CAPACITY: usize = 1024;
+/// When so many jobs have waited for one transaction, the next is begun a moment later. Services that
+/// share too few processors would otherwise all do little at a time, and mostly begin and commit.
+const CROWD: usize = 3;
+const BREATHER: Duration = Duration::from_millis(10);
 /// Records, requests and deadlines in one transaction.
 const BATCH_LIMIT: usize = 512;
 /// How long a request waits for its answer: a batch before it may be retried for as long as the
@@ -216,7 +221,11 @@ pub async fn write<S: Service>(
     mut stop: watch::Receiver<bool>,
 ) {
     while let Some(jobs) = take(&queue, &mut stop).await {
+        let is_crowded = jobs.len() >= CROWD;
         Group::new(jobs, &queue.relayed).run(&ctx).await;
+        if is_crowded {
+            tokio::time::sleep(BREATHER).await;
+        }
     }
     let last = Group::new(Vec::new(), &queue.relayed);
     if !last.batch.relayed.is_empty() {

@@ -3,12 +3,17 @@
 use std::{collections::HashSet, time::Duration};
 
 use kernel::Timestamp;
-use sea_orm::{ConnectionTrait, DbErr, QuerySelect, QueryTrait, Set, entity::prelude::*};
+use sea_orm::{
+    ConnectionTrait, DbErr, QuerySelect, QueryTrait, Set, entity::prelude::*,
+    sea_query::ExprTrait as _,
+};
 
 use crate::sets;
 
 /// Longer than any event topic keeps its records, so that a mark outlives every redelivery.
 pub const RETENTION: Duration = Duration::from_secs(8 * 24 * 3600);
+
+const KEY: [Column; 2] = [Column::Consumer, Column::EventId];
 
 /// One event that one consumer has heard.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -52,8 +57,7 @@ pub async fn mark(
         received_at: Set(now.0),
     };
     let rows = ids.iter().map(row).collect();
-    let keys = &[Column::Consumer, Column::EventId];
-    let fresh = sets::insert_new::<ActiveModel>(tx, rows, keys, Column::EventId).await?;
+    let fresh = sets::insert_new::<ActiveModel>(tx, rows, &KEY, Column::EventId).await?;
     fresh.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 
@@ -67,10 +71,12 @@ pub async fn purge(tx: &impl ConnectionTrait, now: Timestamp, limit: u64) -> Res
     let before = now.0 - i64::try_from(RETENTION.as_micros()).unwrap_or(i64::MAX);
     let old = Entity::find()
         .select_only()
-        .column(Column::EventId)
+        .columns(KEY)
         .filter(Column::ReceivedAt.lt(before))
         .limit(limit)
         .into_query();
-    let delete = Entity::delete_many().filter(Column::EventId.in_subquery(old));
+    // By the whole key: by a part of it, each would be looked for in all the rest.
+    let key = Expr::tuple(KEY.map(|column| column.into_expr().into()));
+    let delete = Entity::delete_many().filter(key.in_subquery(old));
     Ok(delete.exec(tx).await?.rows_affected)
 }

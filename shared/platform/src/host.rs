@@ -160,6 +160,8 @@ pub fn serve(
         server.disable_signals().shutdown_timeout(SHUTDOWN_TIMEOUT_S).keep_alive(KEEP_ALIVE);
     // A stream's second event must not wait until the client has acknowledged the first.
     let server = server.tcp_nodelay(true);
+    // Who closes the connection has left: the stream ends at once, not with the next heartbeat.
+    let server = server.h1_allow_half_closed(false);
     Ok(server.listen(listener)?.run())
 }
 

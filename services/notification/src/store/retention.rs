@@ -3,7 +3,11 @@
 
 use kernel::Timestamp;
 use messaging::database::StoreError;
-use sea_orm::{Condition, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*};
+use sea_orm::{
+    QueryOrder, QuerySelect, QueryTrait,
+    entity::prelude::*,
+    sea_query::{Alias, ExprTrait as _, Query},
+};
 
 use super::row::{Column, Entity};
 use crate::{choreography::word, domain::Status};
@@ -24,11 +28,7 @@ pub async fn forget(
 ) -> Result<bool, StoreError> {
     let mut has_more = false;
     for status in DONE {
-        let undone = Entity::find().select_only().column(Column::Id);
-        let undone = undone.filter(Column::Status.is_in(UNDONE.map(word))).into_query();
-        let is_told = Condition::any().add(Column::DigestId.is_null());
-        let is_told = is_told.add(Column::DigestId.not_in_subquery(undone));
-        let old = Entity::find().select_only().column(Column::Id).filter(is_told);
+        let old = Entity::find().select_only().column(Column::Id).filter(waits_for_digest().not());
         let old =
             old.filter(Column::Status.eq(word(status))).filter(Column::CreatedAt.lt(before.0));
         let old = old.order_by_asc(Column::CreatedAt).limit(limit).into_query();
@@ -37,4 +37,14 @@ pub async fn forget(
         has_more |= forgotten >= limit;
     }
     Ok(has_more)
+}
+
+/// Whether the notification's digest is still to be sent.
+fn waits_for_digest() -> Expr {
+    let digest = || Alias::new("digest");
+    let of_it = Expr::col((digest(), Column::Id)).equals((Entity, Column::DigestId));
+    let undone = Expr::col((digest(), Column::Status)).is_in(UNDONE.map(word));
+    let mut query = Query::select();
+    query.expr(Expr::val(1)).from_as(Entity, digest()).and_where(of_it).and_where(undone);
+    Expr::exists(query)
 }

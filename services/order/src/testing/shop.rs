@@ -18,7 +18,10 @@ use messaging::{
     pipeline::prepare_one,
     record::{NewRecord, Record},
 };
-use platform::{OperatorToken, host};
+use platform::{
+    OperatorToken,
+    host::{self, Extra},
+};
 use reqwest::{Client, RequestBuilder};
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
@@ -96,13 +99,23 @@ impl Shop {
 
     /// A shop on this platform that knows no product yet.
     pub async fn on(platform: Platform, clock: Arc<HandClock>) -> Self {
+        Self::with(platform, clock, Arc::new(|_: &mut _| {})).await
+    }
+
+    /// A shop that serves something more.
+    pub async fn serving(extra: Extra) -> Self {
+        let clock = HandClock::new();
+        Self::with(platform(&clock), clock, extra).await
+    }
+
+    async fn with(platform: Platform, clock: Arc<HandClock>, extra: Extra) -> Self {
         let app = crate::build(Config::default(), &platform).await.unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let hosted = host::host(app.clone(), routes);
         let stop = hosted.start();
-        let (token, nothing) = (OperatorToken::new(None).unwrap(), Arc::new(|_: &mut _| {}));
-        let server = host::serve(listener, &[hosted], &platform.log, token, nothing).unwrap();
+        let token = OperatorToken::new(None).unwrap();
+        let server = host::serve(listener, &[hosted], &platform.log, token, extra).unwrap();
         actix_web::rt::spawn(server);
         Self { app, clock, url, client: Client::new(), stop }
     }

@@ -1,6 +1,15 @@
 //! An order followed live. A heartbeat would fail the client: the changes themselves must wake it.
 
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use actix_web::{HttpResponse, web};
+use futures::{StreamExt as _, stream};
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use crate::{
     domain::Status,
@@ -105,4 +114,31 @@ async fn a_last_event_id_that_is_no_version_is_refused() {
         let answer = shop.send(request.header("Last-Event-ID", wrong)).await;
         answer.is_problem(400, "bad-request", "Last-Event-ID");
     }
+}
+
+/// An endless answer that holds the sender until its client leaves.
+async fn endless(held: web::Data<Mutex<Option<oneshot::Sender<()>>>>) -> HttpResponse {
+    let held = held.lock().unwrap().take();
+    let first = stream::iter([Ok::<_, Infallible>(web::Bytes::from_static(b": begun\n\n"))]);
+    let silence = stream::once(async move {
+        let _held = held;
+        std::future::pending().await
+    });
+    HttpResponse::Ok().streaming(first.chain(silence))
+}
+
+#[actix_web::test]
+async fn a_silent_stream_ends_when_its_client_leaves() {
+    let (held, mut gone) = oneshot::channel::<()>();
+    let held = web::Data::new(Mutex::new(Some(held)));
+    let shop = Shop::serving(Arc::new(move |config: &mut web::ServiceConfig| {
+        config.app_data(held.clone()).route("/endless", web::get().to(endless));
+    }))
+    .await;
+    let mut live = shop.request("/endless").send().await.unwrap();
+    assert!(live.chunk().await.unwrap().is_some());
+    assert_eq!(gone.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+    drop(live);
+    let ended = tokio::time::timeout(Duration::from_secs(5), gone).await;
+    ended.expect("the stream goes on without its client").unwrap_err();
 }
