@@ -76,7 +76,7 @@ pub async fn purge(tx: &impl ConnectionTrait, now: Timestamp, limit: u64) -> Res
         .limit(limit)
         .into_query();
     // By the whole key: by a part of it, each would be looked for in all the rest.
-    let key = Expr::tuple(KEY.map(|column| column.into_expr().into()));
+    let key = Expr::tuple(KEY.map(|column| column.into_expr()));
     let delete = Entity::delete_many().filter(key.in_subquery(old));
     Ok(delete.exec(tx).await?.rows_affected)
 }
