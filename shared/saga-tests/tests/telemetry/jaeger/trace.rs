@@ -35,8 +35,7 @@ impl Trace {
         Self { id, spans }
     }
 
-    /// Whether an event of this type was created in it and processed by somebody, or has nobody
-    /// who would.
+    /// Whether an event of this type was created in it.
     pub fn has(&self, step: &str) -> bool {
         let of = |span: &&Span| span.tag("saga.step") == Some(step);
         let mut spans = self.spans.values().filter(of).map(|span| span.name.as_str());
@@ -54,15 +53,21 @@ impl Trace {
         self.spans.values().filter(undoes).filter_map(|span| span.tag("saga.step")).collect()
     }
 
-    /// One root, no orphan, the right parents, and nothing before its cause.
+    /// The spans whose parent is not there.
+    pub fn orphans(&self) -> Vec<&str> {
+        let is_orphan = |span: &&Span| {
+            span.parents.first().is_some_and(|parent| !self.spans.contains_key(parent))
+        };
+        self.spans.values().filter(is_orphan).map(|span| span.name.as_str()).collect()
+    }
+
+    /// One root, the right parents, and nothing before its cause. Panics at an orphan.
     pub fn check(&self) {
         let roots: Vec<_> = self.spans.values().filter(|span| span.parents.is_empty()).collect();
         assert_eq!(roots.len(), 1, "{}", self.tree());
         assert_eq!(roots[0].name, "POST /api/v1/orders");
         for span in self.spans.values().filter(|span| !span.parents.is_empty()) {
-            let parent = self.spans.get(&span.parents[0]);
-            let parent =
-                parent.unwrap_or_else(|| panic!("{} is an orphan: {}", span.name, self.tree()));
+            let parent = &self.spans[&span.parents[0]];
             let operation = |span: &Span| span.name.split(' ').next().unwrap().to_owned();
             let (cause, effect) = (operation(parent), operation(span));
             let is_right = match effect.as_str() {
