@@ -6,6 +6,8 @@ use platform::environment::{ConfigError, Environment, Variable};
 
 use crate::model::Parameters;
 
+/// While a shard learns, as much work again is reading the log, and answers want a core too (decision 6).
+const CORES_PER_SHARD: usize = 2;
 /// More shards than this learn no faster, and every answer reads all of them.
 const MAX_USEFUL_SHARDS: usize = 8;
 
@@ -35,7 +37,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     Variable::optional(
         "SHOP_SHARDS",
-        "how many shards learn at the same time (default: the cores)",
+        "how many shards learn at the same time (default: one for two cores)",
     ),
     Variable::with_default("SHOP_MAX_ITEMS", "500000", "how many SKUs there may be"),
     Variable::with_default("SHOP_SESSIONS_RETAINED", "300000", "how many sessions are retained"),
@@ -57,13 +59,13 @@ pub const VARIABLES: &[Variable] = &[
 ];
 
 impl Config {
-    /// The usual settings: a shard for each core.
+    /// The usual settings: a shard for two cores.
     #[must_use]
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         let cores = available_parallelism().map_or(1, usize::from);
         Self {
             data_dir: data_dir.into(),
-            shards: cores.min(MAX_USEFUL_SHARDS),
+            shards: cores.div_ceil(CORES_PER_SHARD).min(MAX_USEFUL_SHARDS),
             max_items: 500_000,
             snapshot_every: Duration::from_secs(60),
             rebuild: false,
