@@ -61,8 +61,9 @@ impl Trace {
         self.spans.values().filter(is_orphan).map(|span| span.name.as_str()).collect()
     }
 
-    /// One root, the right parents, and nothing before its cause. Panics at an orphan.
+    /// One root, no orphan, the right parents, and nothing before its cause.
     pub fn check(&self) {
+        assert!(self.orphans().is_empty(), "orphans: {:?}, {}", self.orphans(), self.tree());
         let roots: Vec<_> = self.spans.values().filter(|span| span.parents.is_empty()).collect();
         assert_eq!(roots.len(), 1, "{}", self.tree());
         assert_eq!(roots[0].name, "POST /api/v1/orders");
