@@ -1,5 +1,6 @@
 //! A service's own database: SQLite embedded, PostgreSQL distributed, the same SQL through SeaORM.
 
+mod chain;
 mod lease;
 mod notices;
 mod postgres;
@@ -14,6 +15,7 @@ use sea_orm_migration::MigratorTrait;
 use tokio::task::JoinSet;
 
 pub use self::{
+    chain::{Chain, REST_AFTER},
     lease::{Duties, Duty, Lease},
     postgres::{DEFAULT_CONNECTIONS, Postgres},
 };

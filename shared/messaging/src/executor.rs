@@ -13,6 +13,7 @@ use futures::FutureExt as _;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use crate::{
+    database::{Chain, REST_AFTER},
     execute::{Batch, ExecuteError, Item, NotDone, Outcome, Request, execute},
     idempotency::IdempotencyKey,
     retry::Backoff,
@@ -220,31 +221,38 @@ pub async fn write<S: Service>(
     queue: Queue<S>,
     mut stop: watch::Receiver<bool>,
 ) {
-    while let Some(jobs) = take(&queue, &mut stop).await {
+    let mut chain = Chain::new(ctx.database.clone());
+    while let Some(jobs) = take(&queue, &mut chain, &mut stop).await {
         let is_crowded = jobs.len() >= CROWD;
-        Group::new(jobs, &queue.relayed).run(&ctx).await;
+        Group::new(jobs, &queue.relayed).run(&ctx, &mut chain).await;
         if is_crowded {
             tokio::time::sleep(BREATHER).await;
         }
     }
     let last = Group::new(Vec::new(), &queue.relayed);
     if !last.batch.relayed.is_empty() {
-        last.run(&ctx).await;
+        last.run(&ctx, &mut chain).await;
     }
+    chain.rest().await;
 }
 
 /// Waits for one job, then takes all that wait, up to the limit. Once the service stops, no more
 /// are accepted, and those that wait are the last.
 async fn take<S: Service>(
     queue: &Queue<S>,
+    chain: &mut Chain,
     stop: &mut watch::Receiver<bool>,
 ) -> Option<Vec<Job<S>>> {
     let mut queue = queue.jobs.lock().await;
-    let first = tokio::select! {
-        first = queue.recv() => first,
-        () = stopped(stop) => {
-            queue.close();
-            queue.recv().await
+    let first = loop {
+        let is_open = chain.is_open();
+        tokio::select! {
+            first = queue.recv() => break first,
+            () = stopped(stop) => {
+                queue.close();
+                break queue.recv().await;
+            }
+            () = tokio::time::sleep(REST_AFTER), if is_open => chain.rest().await,
         }
     }?;
     let mut size = first.size();
@@ -311,10 +319,10 @@ impl<S: Service> Group<S> {
         group
     }
 
-    async fn run(mut self, ctx: &Context<S>) {
+    async fn run(mut self, ctx: &Context<S>, chain: &mut Chain) {
         let mut backoff = Backoff::default();
         loop {
-            match attempt(ctx, &self.batch).await {
+            match attempt(ctx, chain, &self.batch).await {
                 Ok(outcome) => return self.finish(outcome),
                 Err(error) if error.is_transient() => {
                     ctx.metrics.retried();
@@ -323,7 +331,7 @@ impl<S: Service> Group<S> {
                 }
                 Err(error) => {
                     tracing::warn!(service = S::NAME, %error, "a batch failed, handling it one by one");
-                    let answers = one_by_one(ctx, self.batch, &self.replies).await;
+                    let answers = one_by_one(ctx, chain, self.batch, &self.replies).await;
                     self.batch = Batch::default();
                     send::<S>(self.replies, answers);
                     self.done.into_iter().for_each(tell);
@@ -384,10 +392,11 @@ fn from_answer<R, F>(answer: Result<R, NotDone<F>>) -> Result<R, RequestError<F>
 /// One transaction; a panic in a rule is an error like any other.
 async fn attempt<S: Service>(
     ctx: &Context<S>,
+    chain: &mut Chain,
     batch: &Batch<S>,
 ) -> Result<Outcome<S>, ExecuteError> {
     let start = ctx.clock.now();
-    let result = try_once(ctx, batch).await;
+    let result = try_once(ctx, chain, batch).await;
     match &result {
         Ok(outcome) => batch::committed(ctx, batch, outcome, start),
         Err(error) => batch::failed(ctx, batch, error, start),
@@ -397,12 +406,13 @@ async fn attempt<S: Service>(
 
 async fn try_once<S: Service>(
     ctx: &Context<S>,
+    chain: &mut Chain,
     batch: &Batch<S>,
 ) -> Result<Outcome<S>, ExecuteError> {
-    let tx = ctx.database.begin().await?;
+    let tx = chain.begin().await?;
     let outcome = AssertUnwindSafe(execute(ctx, &tx, batch)).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|panic| Err(ExecuteError::Panicked(words_of(&*panic))))?;
-    tx.commit().await?;
+    chain.commit(tx).await?;
     announce(ctx, &outcome);
     Ok(outcome)
 }
@@ -423,24 +433,25 @@ fn announce<S: Service>(ctx: &Context<S>, outcome: &Outcome<S>) {
 /// refused: a record goes to the dead letters, a request is answered with an error.
 async fn one_by_one<S: Service>(
     ctx: &Context<S>,
+    chain: &mut Chain,
     batch: Batch<S>,
     replies: &[Reply<S>],
 ) -> Vec<Result<S::Reply, RequestError<Refusal<S>>>> {
     for item in batch.items {
         let record = item.record().clone();
         let alone = Batch { items: vec![item], ..Batch::default() };
-        if let Err(error) = persist(ctx, &alone).await {
+        if let Err(error) = persist(ctx, chain, &alone).await {
             logged(record.trace().as_ref(), || {
                 tracing::error!(service = S::NAME, place = %record.at, offset = record.offset, %error, "a record goes to the dead letters");
             });
             let poison = Item::Poison(record, error.to_string());
-            keep(ctx, &Batch { items: vec![poison], ..Batch::default() }).await;
+            keep(ctx, chain, &Batch { items: vec![poison], ..Batch::default() }).await;
         }
     }
     for id in batch.due {
-        report(persist(ctx, &Batch { due: vec![id], ..Batch::default() }).await);
+        report(persist(ctx, chain, &Batch { due: vec![id], ..Batch::default() }).await);
     }
-    report(persist(ctx, &Batch { relayed: batch.relayed, ..Batch::default() }).await);
+    report(persist(ctx, chain, &Batch { relayed: batch.relayed, ..Batch::default() }).await);
     let mut answers = Vec::with_capacity(batch.requests.len());
     for (request, reply) in batch.requests.into_iter().zip(replies) {
         if reply.is_closed() {
@@ -449,7 +460,7 @@ async fn one_by_one<S: Service>(
         }
         let trace = request.trace.clone();
         let alone = Batch { requests: vec![request], ..Batch::default() };
-        answers.push(match persist(ctx, &alone).await {
+        answers.push(match persist(ctx, chain, &alone).await {
             Ok(mut outcome) => outcome.answers.pop().map_or_else(|| Err(stopping()), from_answer),
             Err(error) => {
                 logged(Some(&trace), || {
@@ -465,11 +476,12 @@ async fn one_by_one<S: Service>(
 /// Tries until it is done or can never be done.
 async fn persist<S: Service>(
     ctx: &Context<S>,
+    chain: &mut Chain,
     batch: &Batch<S>,
 ) -> Result<Outcome<S>, ExecuteError> {
     let mut backoff = Backoff::default();
     loop {
-        match attempt(ctx, batch).await {
+        match attempt(ctx, chain, batch).await {
             Err(error) if error.is_transient() => {
                 ctx.metrics.retried();
                 backoff.wait().await;
@@ -481,9 +493,9 @@ async fn persist<S: Service>(
 
 /// Tries until the dead letter is kept, whatever is in the way: its record's offset is stored
 /// next, and nothing is lost in silence (I9).
-async fn keep<S: Service>(ctx: &Context<S>, letter: &Batch<S>) {
+async fn keep<S: Service>(ctx: &Context<S>, chain: &mut Chain, letter: &Batch<S>) {
     let mut backoff = Backoff::default();
-    while let Err(error) = persist(ctx, letter).await {
+    while let Err(error) = persist(ctx, chain, letter).await {
         tracing::error!(service = S::NAME, %error, "a dead letter could not be kept, trying again");
         backoff.wait().await;
     }

@@ -7,6 +7,7 @@
 //! - `names`, `error`, `diagnostics`, `token`: names, errors and their reasons, log-in tokens
 
 mod callbacks;
+mod client;
 mod config;
 mod consumer;
 mod departures;

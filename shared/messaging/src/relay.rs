@@ -3,11 +3,11 @@
 
 use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
 
-use sea_orm::DbErr;
+use sea_orm::{ConnectionTrait, DbErr};
 use tokio::sync::oneshot;
 
 use crate::{
-    database::{Database, Duty, Lease},
+    database::{Chain, Database, Duty, Lease},
     executor::Executor,
     log::{EventLog, LogError, Producer},
     outbox,
@@ -42,11 +42,11 @@ pub enum RelayError {
 /// # Errors
 /// When the outbox cannot be read or the log does not take the records; they stay in the outbox.
 pub async fn relay_once(
-    database: &Database,
+    database: &impl ConnectionTrait,
     producer: &dyn Producer,
     sent: &[i64],
 ) -> Result<Vec<i64>, RelayError> {
-    let rows = outbox::remaining(database.reader(), sent, BATCH_LIMIT).await?;
+    let rows = outbox::remaining(database, sent, BATCH_LIMIT).await?;
     let positions: Vec<_> = rows.iter().map(|row| row.position).collect();
     if !rows.is_empty() {
         producer.append(rows.into_iter().map(Into::into).collect()).await?;
@@ -113,17 +113,25 @@ impl<S: Service> Relay<S> {
     }
 
     async fn relay(&mut self, producer: &dyn Producer, backoff: &mut Backoff) -> RelayError {
+        let mut chain = Chain::new(self.database.clone());
         loop {
             self.sent.retain_mut(|(_, done)| {
                 matches!(done.try_recv(), Err(oneshot::error::TryRecvError::Empty))
             });
             let sent: Vec<_> =
                 self.sent.iter().flat_map(|(positions, _)| positions).copied().collect();
-            let positions = match relay_once(&self.database, producer, &sent).await {
+            let relayed = async {
+                let reader = chain.reader().await?;
+                relay_once(&reader, producer, &sent).await
+            };
+            let positions = match relayed.await {
                 Ok(positions) => positions,
                 Err(error) => return error,
             };
             backoff.reset();
+            if positions.is_empty() && sent.is_empty() {
+                chain.rest().await;
+            }
             let is_all = (positions.len() as u64) < BATCH_LIMIT;
             if !positions.is_empty() {
                 let done = self.executor.relayed(positions.clone());

@@ -9,7 +9,7 @@ use sea_orm::{
     entity::prelude::*,
     sea_query::{
         Alias, CommonTableExpression, DeleteStatement, Expr, ExprTrait as _, InsertStatement,
-        IntoColumnRef, OnConflict, Query, SelectStatement, SubQueryStatement, WithClause,
+        IntoColumnRef, OnConflict, Query, SelectStatement, SubQueryStatement, WithQuery,
     },
 };
 
@@ -131,7 +131,8 @@ impl Writes {
 
 /// `WITH w0 AS (INSERT ... RETURNING 1), w1 AS (...) SELECT (SELECT count(*) FROM w0), ...`.
 async fn at_once(tx: &impl ConnectionTrait, parts: Vec<Part>) -> Result<(), StoreError> {
-    let (mut with, mut counts, mut expected) = (WithClause::new(), Query::select(), Vec::new());
+    // Built without `to_owned`, which would copy every value.
+    let (mut query, mut counts, mut expected) = (WithQuery::new(), Query::select(), Vec::new());
     for (number, part) in parts.into_iter().enumerate() {
         let name = Alias::new(format!("w{number}"));
         if let Some(expectation) = part.expected {
@@ -149,12 +150,15 @@ async fn at_once(tx: &impl ConnectionTrait, parts: Vec<Part>) -> Result<(), Stor
             Change::Insert(insert) => insert.into(),
             Change::Delete(delete) => delete.into(),
         };
-        with.cte(CommonTableExpression::new().query(statement).table_name(name).to_owned());
+        let mut table = CommonTableExpression::new();
+        table.query(statement).table_name(name);
+        query.cte(table);
     }
     if expected.is_empty() {
         counts.expr(Expr::cust("1"));
     }
-    let row = tx.query_one(&counts.with(with)).await?;
+    query.query(counts);
+    let row = tx.query_one(&query).await?;
     let count = |row: &QueryResult, name: &str| row.try_get::<i64>("", name);
     for (name, (rows, table)) in expected {
         let written = row.as_ref().map(|row| count(row, &name)).transpose()?.unwrap_or_default();

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use messaging::{
-    database::{Database, Duty},
+    database::{Chain, Database, Duty},
     signal::{News, Watcher},
 };
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use uuid::Uuid;
 
@@ -83,6 +83,85 @@ async fn a_leader_that_hangs_is_deposed() {
     let mut hung = watched(one.lead(Duty::Relay)).await.unwrap();
     let _lease = watched(other.lead(Duty::Relay)).await.unwrap();
     watched(hung.lost()).await;
+}
+
+async fn keys(database: &impl ConnectionTrait) -> Vec<String> {
+    let sql = "SELECT key FROM idempotency_keys ORDER BY key";
+    let rows = database.query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await;
+    rows.unwrap().iter().map(|row| row.try_get("", "key").unwrap()).collect()
+}
+
+async fn insert(database: &impl ConnectionTrait, key: &str) {
+    let sql = format!("INSERT INTO idempotency_keys VALUES ('{key}', 'hash', 'reply', 0)");
+    database.execute_unprepared(&sql).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_chain_of_transactions_commits_each_and_keeps_nothing_that_was_dropped() {
+    let Some([one, other]) = two("a_chain_of_transactions").await else { return };
+    let mut chain = Chain::new(one);
+    for key in ["a", "b"] {
+        let transaction = chain.begin().await.unwrap();
+        insert(&transaction, key).await;
+        chain.commit(transaction).await.unwrap();
+        assert!(chain.is_open() && keys(other.reader()).await.contains(&key.to_owned()));
+    }
+    let dropped = chain.begin().await.unwrap();
+    insert(&dropped, "c").await;
+    drop(dropped);
+    assert!(!chain.is_open());
+    chain.rest().await;
+    let transaction = chain.begin().await.unwrap();
+    insert(&transaction, "d").await;
+    chain.commit(transaction).await.unwrap();
+    chain.rest().await;
+    assert!(!chain.is_open());
+    assert_eq!(keys(other.reader()).await, ["a", "b", "d"]);
+}
+
+/// A transaction on one of the connections that are made after all were cut.
+async fn until_begun(chain: &mut Chain) -> DatabaseTransaction {
+    loop {
+        if let Ok(transaction) = chain.begin().await {
+            return transaction;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_chain_goes_on_after_its_connection_was_cut() {
+    let Some([one, other]) = two("a_chain_goes_on").await else { return };
+    let mut chain = Chain::new(one);
+    let transaction = chain.begin().await.unwrap();
+    chain.commit(transaction).await.unwrap();
+    cut(&other, "shop").await;
+    let transaction = chain.begin().await.unwrap();
+    transaction.execute_unprepared("SELECT 1").await.unwrap_err();
+    drop(transaction);
+    let transaction = watched(until_begun(&mut chain)).await;
+    insert(&transaction, "a").await;
+    chain.commit(transaction).await.unwrap();
+    assert_eq!(keys(other.reader()).await, ["a"]);
+}
+
+#[tokio::test]
+async fn each_read_of_a_chain_sees_what_was_committed_before_it() {
+    let Some([one, other]) = two("each_read_of_a_chain").await else { return };
+    let sql = "ALTER DATABASE \"%\" SET default_transaction_isolation = 'repeatable read'";
+    let name = "SELECT current_database()";
+    let name = Statement::from_string(DbBackend::Postgres, name);
+    let name = other.reader().query_one_raw(name).await.unwrap().unwrap();
+    let name: String = name.try_get_by_index(0).unwrap();
+    other.reader().execute_unprepared(&sql.replace('%', &name)).await.unwrap();
+    // Connections that know of it.
+    cut(&other, "shop").await;
+    let mut chain = Chain::new(one);
+    let transaction = watched(until_begun(&mut chain)).await;
+    chain.commit(transaction).await.unwrap();
+    for number in 0..3 {
+        assert_eq!(keys(&chain.reader().await.unwrap()).await.len(), number);
+        insert(other.reader(), &number.to_string()).await;
+    }
 }
 
 /// Tells again and again until the other's listener is there.

@@ -21,6 +21,9 @@ const ASK_AFTER: Duration = Duration::from_secs(1);
 /// Held while a replica migrates; the number is the word "shop".
 const MIGRATION_LOCK: &str = "SELECT pg_advisory_lock(1936224112)";
 
+/// Each statement sees what was committed before it, whatever the server's default.
+const ISOLATION: (&str, &str) = ("default_transaction_isolation", "read committed");
+
 /// Plans that do not depend on how many rows there were when a statement came first: a table that was
 /// empty then would be read from end to end until it is analysed, and each batch be planned anew. Such a
 /// plan may look dear where it is not, and compiling it (`jit`) takes half a second.
@@ -113,7 +116,7 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
     options.test_before_acquire_if_idle_for(ASK_AFTER).set_application_name("shop");
     options.map_sqlx_postgres_opts(|options| {
         options.options(
-            [("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)]
+            [("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION), ISOLATION]
                 .into_iter()
                 .chain(STEADY_PLANS),
         )

@@ -36,14 +36,15 @@ use rdkafka::{
     error::{KafkaError, KafkaResult},
     producer::Producer as _,
 };
-use tokio::{runtime::Handle, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use super::{
     KafkaLog,
     callbacks::Callbacks,
+    client::Client,
     config::APPEND_TIMEOUT,
     error::{from_code, translate},
-    producer::{Client, send},
+    producer::send,
 };
 use crate::{
     log::{LogError, Producer},
@@ -51,7 +52,7 @@ use crate::{
 };
 
 /// How long a successful transaction counts as proof of being the newest.
-const PROOF_AGE: Duration = Duration::from_secs(1);
+const PROOF_AGE: Duration = Duration::from_secs(5);
 /// How long a delivery report that was heard may take to leave its queue.
 const REPORT_LIMIT: Duration = Duration::from_millis(10);
 
@@ -97,8 +98,7 @@ struct Fenced {
     log: KafkaLog,
     identity: String,
     generation: u64,
-    /// `None` only while it is being dropped.
-    client: Option<Arc<Client>>,
+    client: Arc<Client>,
     /// One append at a time: a producer has one transaction.
     turn: tokio::sync::Mutex<Turn>,
 }
@@ -120,9 +120,9 @@ impl FencedProducer {
     pub async fn take_over(log: KafkaLog, identity: &str) -> Result<Self, LogError> {
         let config = log.config().transactional_producer(&log.names().outside(identity));
         let callbacks = Callbacks::new(log.diagnostics());
-        let client: KafkaResult<Client> = config.create_with_context(callbacks);
+        let client = Client::new(&config, callbacks);
         let client = client.map_err(|error| translate(&error, identity, &log.diagnostics()))?;
-        let client = Some(Arc::new(client));
+        let client = Arc::new(client);
         let turn = tokio::sync::Mutex::default();
         let mut fenced = Fenced { log, identity: identity.to_owned(), generation: 0, client, turn };
         fenced.blocking(|client| client.init_transactions(APPEND_TIMEOUT)).await?;
@@ -156,7 +156,7 @@ impl Fenced {
         }
         turn.is_open = true;
         let begun_at = Instant::now();
-        let client = self.client();
+        let client = &self.client;
         client.begin_transaction().map_err(|error| self.translate(&error))?;
         let sent = send(client, self.log.names(), records).await;
         sent.map_err(|(error, topic)| self.translate_delivery(&error, &topic))?;
@@ -165,17 +165,12 @@ impl Fenced {
         Ok(())
     }
 
-    fn client(&self) -> &Arc<Client> {
-        // Nobody can call a producer that was dropped.
-        self.client.as_ref().unwrap_or_else(|| unreachable!("the producer was dropped"))
-    }
-
     /// Runs one of librdkafka's calls that block.
     async fn blocking(
         &self,
         call: impl FnOnce(&Client) -> KafkaResult<()> + Send + 'static,
     ) -> Result<(), LogError> {
-        let client = Arc::clone(self.client());
+        let client = Arc::clone(&self.client);
         match spawn_blocking(move || call(&client)).await {
             Ok(result) => result.map_err(|error| self.translate(&error)),
             Err(error) => Err(LogError::Unavailable(error.to_string())),
@@ -192,7 +187,7 @@ impl Fenced {
 
     /// The client's fatal error tells of the fence, whatever the call that failed by it says.
     fn fenced(&self) -> Option<LogError> {
-        let (code, _) = self.client().client().fatal_error()?;
+        let (code, _) = self.client.client().fatal_error()?;
         let error = from_code(code, &self.identity, &self.log.diagnostics());
         matches!(error, LogError::Fenced(_)).then_some(error)
     }
@@ -218,24 +213,13 @@ impl Producer for FencedProducer {
     }
 }
 
-impl Drop for Fenced {
-    fn drop(&mut self) {
-        let client = self.client.take();
-        // Its end waits for its threads.
-        match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(move || drop(client))),
-            Err(_) => drop(client),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn only_a_proven_producer_appends_plainly_and_never_to_a_compacted_topic() {
-        let fresh = Some(Duration::from_millis(999));
+        let fresh = Some(PROOF_AGE / 2);
         assert_eq!(Way::choose(false, fresh), Way::Plain);
         assert_eq!(Way::choose(true, fresh), Way::Transaction);
         assert_eq!(Way::choose(false, Some(PROOF_AGE)), Way::Transaction);

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How long a stored position waits for others to be committed with it.
-const COMMIT_DELAY: Duration = Duration::from_millis(100);
+const COMMIT_DELAY: Duration = Duration::from_millis(250);
 /// How long a group may take to settle before we go on without, and how often we look.
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);

@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::{Header, OwnedHeaders},
-    producer::{FutureProducer, FutureRecord, Producer as _, PurgeConfig},
+    producer::{BaseRecord, Producer as _, PurgeConfig},
 };
-use tokio::{runtime::Handle, time::timeout};
+use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     callbacks::Callbacks,
+    client::{Client, Report, Sending},
     config::{APPEND_TIMEOUT, KafkaConfig, MAX_RECORD_BYTES},
     diagnostics::Diagnostics,
     error::translate,
@@ -21,9 +22,6 @@ use crate::{
     log::{LogError, Producer},
     record::NewRecord,
 };
-
-/// librdkafka's producer.
-pub type Client = FutureProducer<Callbacks>;
 
 /// Appends outside transactions.
 pub struct PlainProducer {
@@ -70,7 +68,7 @@ impl PlainProducer {
             return Ok(Arc::clone(client));
         }
         let callbacks = Callbacks::new(Arc::clone(&self.diagnostics));
-        let client = self.config.plain_producer().create_with_context(callbacks);
+        let client = Client::new(&self.config.plain_producer(), callbacks);
         let client = client.map_err(|error| translate(&error, "connecting", &self.diagnostics))?;
         let client: &Arc<Client> = current.insert(Arc::new(client));
         Ok(Arc::clone(client))
@@ -86,9 +84,6 @@ impl PlainProducer {
         }
         drop(current);
         client.purge(PurgeConfig::default().queue().inflight());
-        let client = Arc::clone(client);
-        // Its end waits for its threads.
-        drop(Handle::current().spawn_blocking(move || drop(client)));
     }
 }
 
@@ -106,8 +101,9 @@ pub async fn send(
     for new in records {
         let outside = names.outside(&new.topic);
         while result.is_ok() {
-            match client.send_result(record(&outside, new)) {
-                Ok(delivery) => {
+            let (report, delivery) = oneshot::channel();
+            match client.send(record(&outside, new, report)) {
+                Ok(()) => {
                     deliveries.push_back((delivery, &new.topic));
                     break;
                 }
@@ -127,26 +123,28 @@ pub async fn send(
 }
 
 async fn delivered(
-    delivery: rdkafka::producer::DeliveryFuture,
+    delivery: oneshot::Receiver<Report>,
     topic: &str,
 ) -> Result<(), (KafkaError, String)> {
-    match delivery.await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err((error, _))) => Err((error, topic.to_owned())),
-        Err(_) => Err((KafkaError::Canceled, topic.to_owned())),
-    }
+    let report = delivery.await.unwrap_or(Err(KafkaError::Canceled));
+    report.map_err(|error| (error, topic.to_owned()))
 }
 
 fn is_full(error: &KafkaError) -> bool {
     *error == KafkaError::MessageProduction(Code::QueueFull)
 }
 
-fn record<'a>(topic: &'a str, record: &'a NewRecord) -> FutureRecord<'a, [u8], [u8]> {
+fn record<'a>(
+    topic: &'a str,
+    record: &'a NewRecord,
+    report: oneshot::Sender<Report>,
+) -> Sending<'a> {
     let headers = OwnedHeaders::new_with_capacity(record.headers.len());
     let headers = record.headers.iter().fold(headers, |headers, (key, value)| {
         headers.insert(Header { key, value: Some(&value[..]) })
     });
-    let new = FutureRecord::to(topic).key(&record.key[..]).headers(headers);
+    let new = BaseRecord::with_opaque_to(topic, Box::new(report));
+    let new = new.key(&record.key[..]).headers(headers);
     match &record.value {
         Some(value) => new.payload(&value[..]),
         None => new,

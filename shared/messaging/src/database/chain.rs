@@ -1,0 +1,77 @@
+//! What one loop asks the database, one thing after the other, on one connection.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait as _, DatabaseExecutor, DatabaseTransaction, DbErr};
+
+use super::Database;
+
+/// How long the next transaction stays open without being used.
+pub const REST_AFTER: Duration = Duration::from_millis(100);
+
+/// The transactions of one loop. PostgreSQL commits and begins the next in one round trip, and the
+/// pool need not look after the connection in between, which is another. An open transaction that
+/// has done nothing holds no lock and keeps no row from being cleaned up; whoever rests ends it
+/// all the same, because operators look for transactions that idle.
+pub struct Chain {
+    database: Database,
+    next: Option<DatabaseTransaction>,
+}
+
+impl Chain {
+    /// A chain that has not begun.
+    pub fn new(database: Database) -> Self {
+        Self { database, next: None }
+    }
+
+    /// Whether a transaction is open that nobody uses.
+    pub fn is_open(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// The next transaction. Whoever drops it instead of committing it rolls it back and ends the
+    /// chain.
+    ///
+    /// # Errors
+    /// When no connection is to be had.
+    pub async fn begin(&mut self) -> Result<DatabaseTransaction, DbErr> {
+        match self.next.take() {
+            Some(next) => Ok(next),
+            None => self.database.begin().await,
+        }
+    }
+
+    /// Commits what [`begin`](Self::begin) began.
+    ///
+    /// # Errors
+    /// When it is not committed, or nobody knows whether it is.
+    pub async fn commit(&mut self, transaction: DatabaseTransaction) -> Result<(), DbErr> {
+        if self.database.is_sqlite() {
+            // Its one writing connection is lent to others between two transactions.
+            return transaction.commit().await;
+        }
+        transaction.execute_unprepared("COMMIT AND CHAIN").await?;
+        self.next = Some(transaction);
+        Ok(())
+    }
+
+    /// For single reads, each of which sees what was committed before it.
+    ///
+    /// # Errors
+    /// When no connection is to be had.
+    pub async fn reader(&mut self) -> Result<DatabaseExecutor<'_>, DbErr> {
+        if self.database.is_sqlite() {
+            return Ok(self.database.reader().into());
+        }
+        let open = self.begin().await?;
+        Ok((&*self.next.insert(open)).into())
+    }
+
+    /// Ends the open transaction and gives the connection back.
+    pub async fn rest(&mut self) {
+        if let Some(next) = self.next.take() {
+            // There is nothing in it.
+            next.rollback().await.ok();
+        }
+    }
+}
