@@ -38,6 +38,8 @@ const ATTEMPTS_AT_ONCE: usize = 8;
 const LANES_LIMIT: usize = 128;
 /// How often a lane looks for more while an attempt takes its time.
 const REFILL_EVERY: Duration = Duration::from_millis(250);
+/// Whatever is put down within a moment is looked for once; nearly every event puts something down.
+const GATHER: Duration = Duration::from_millis(25);
 /// The longest sleep; a clock that was set is noticed by then.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// How many notifications a digest tells by name.
@@ -83,7 +85,10 @@ impl Sender {
             let rest = self.rest().await;
             tokio::select! {
                 Some(ended) = lanes.tasks.join_next_with_id() => lanes.ended(ended),
-                _ = changes.changed() => {}
+                _ = changes.changed() => {
+                    tokio::time::sleep(GATHER).await;
+                    changes.mark_unchanged();
+                }
                 _ = stop.changed() => {}
                 () = tokio::time::sleep(rest) => {}
             }

@@ -157,7 +157,7 @@ impl Learner {
                 },
                 landed = life.flight.landed() => {
                     self.landed(landed)?;
-                    self.look_how_far(&mut life);
+                    self.tell_how_far(&mut life);
                 }
                 _ = tick.tick() => {
                     let is_due = life.has_changed && saved_at.elapsed() >= self.snapshot_every;
@@ -225,7 +225,7 @@ impl Learner {
         self.landed(landed)?;
         self.published.read_up_to(life.positions());
         life.teach(batch, &self.counters);
-        self.look_how_far(life);
+        self.tell_how_far(life);
         Ok(())
     }
 
@@ -307,7 +307,17 @@ impl Learner {
         landed
     }
 
-    /// Tells how far it is, between two batches. Once all is learned that was in the log at the start, answers come from
+    /// Tells how far it is, between two batches. Offsets that no record has can wait once answers are given: asking for
+    /// them takes longer than a click.
+    fn tell_how_far(&self, life: &mut Life) {
+        if !self.published.is_ready() {
+            self.look_how_far(life);
+        } else if life.flight.is_landed() {
+            self.published.read_up_to(life.positions());
+        }
+    }
+
+    /// Tells how far it is, gaps included. Once all is learned that was in the log at the start, answers come from
     /// this pool.
     fn look_how_far(&self, life: &mut Life) {
         if !life.skip_gaps() {

@@ -1,4 +1,4 @@
-//! The one transaction in which everything happens (I2): inbox, load, decide and evolve; save, project
+//! The one transaction in which everything happens (I2): load, decide and evolve; inbox, save, project
 //! and outbox as one write. However many records and requests share it.
 
 use std::{
@@ -35,12 +35,25 @@ pub struct Batch<S: Service> {
     pub due: Vec<String>,
     /// Outbox rows that the log has acknowledged.
     pub relayed: Vec<i64>,
+    /// What is done about records and requests that were handled before.
+    pub repeats: Repeats,
 }
 
 impl<S: Service> Default for Batch<S> {
     fn default() -> Self {
-        Self { items: vec![], requests: vec![], due: vec![], relayed: vec![] }
+        let repeats = Repeats::LookedFor;
+        Self { items: vec![], requests: vec![], due: vec![], relayed: vec![], repeats }
     }
+}
+
+/// Records heard before and keys used up are rare, and to look for them is one or two round trips to
+/// the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeats {
+    /// They are left out, and answered as before.
+    LookedFor,
+    /// There should be none: one is a conflict, when everything is written.
+    Unexpected,
 }
 
 /// One record and what it came to.
@@ -101,6 +114,8 @@ pub struct Outcome<S: Service> {
     pub said: usize,
     /// How many of the records had been heard before.
     pub duplicates: usize,
+    /// What is to be expected of the next batch.
+    pub repeats: Repeats,
     /// Where those stand that had been heard before; for their spans, if any are made.
     pub repeated: Vec<String>,
     /// How many of the records went to the dead letters.
@@ -142,6 +157,11 @@ impl ExecuteError {
         }
     }
 
+    /// Whether another transaction was first, or this one's work had been done before.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Conflict(_)))
+    }
+
     /// What went wrong, in one of few words.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -171,10 +191,15 @@ pub async fn execute<S: Service>(
     batch: &Batch<S>,
 ) -> Result<Outcome<S>, ExecuteError> {
     let now = ctx.clock.now();
-    let fresh = unheard(tx, &batch.items, now).await?;
+    let fresh = unheard(tx, batch).await?;
     let (poison, heard) = split(&fresh);
     let expired: Vec<_> = batch.due.iter().filter_map(|id| ctx.service.expire(id, now)).collect();
-    let mut answered = Answered::load(tx, &batch.requests).await?;
+    let mut answered = match batch.repeats {
+        Repeats::LookedFor => Answered::load(tx, &batch.requests).await?,
+        Repeats::Unexpected => Answered::default(),
+    };
+    let is_new = fresh.len() == batch.items.len() && answered.known.is_empty();
+    let repeats = if is_new { Repeats::Unexpected } else { Repeats::LookedFor };
     let todo = answered.todo(&batch.requests);
 
     let commands = heard.iter().filter_map(|(_, command)| *command);
@@ -195,6 +220,7 @@ pub async fn execute<S: Service>(
     let deadlines_changed = !work.deadlines.is_empty();
     let ended = std::mem::take(&mut work.ended);
     let mut writes = Writes::new(tx.get_database_backend());
+    inbox::mark(S::NAME, fresh.iter().map(|item| item.inbox_id()), now, &mut writes);
     let said = work.save(&mut writes, &batch.due)?;
     let notes: Vec<_> = heard.iter().map(|(heard, _)| *heard).collect();
     ctx.service.project(&notes, &said, &mut writes);
@@ -211,6 +237,7 @@ pub async fn execute<S: Service>(
         changed,
         said: said.len() + poison.len(),
         duplicates: batch.items.len() - fresh.len(),
+        repeats,
         repeated: if ctx.tracer.is_on() { repeated(&batch.items, &fresh) } else { vec![] },
         dead_letters: poison.len(),
         deadlines_changed,
@@ -243,19 +270,18 @@ fn repeated<S: Service>(items: &[Item<S>], fresh: &[&Item<S>]) -> Vec<String> {
     places.filter(|place| !fresh.contains(place)).collect()
 }
 
-/// Marks the items in the inbox and returns those that were not there, each once.
+/// The items that were not heard before, each once.
 async fn unheard<'b, S: Service>(
     tx: &DatabaseTransaction,
-    items: &'b [Item<S>],
-    now: Timestamp,
+    batch: &'b Batch<S>,
 ) -> Result<Vec<&'b Item<S>>, ExecuteError> {
-    let mut by_id = HashMap::with_capacity(items.len());
-    for item in items {
-        by_id.entry(item.inbox_id()).or_insert(item);
-    }
-    let ids: Vec<_> = by_id.keys().map(String::as_str).collect();
-    let mut fresh = inbox::mark(tx, S::NAME, &ids, now).await?;
-    Ok(items.iter().filter(|item| fresh.remove(&item.inbox_id())).collect())
+    let mut heard = match batch.repeats {
+        Repeats::LookedFor => {
+            inbox::heard(tx, S::NAME, batch.items.iter().map(Item::inbox_id).collect()).await?
+        }
+        Repeats::Unexpected => HashSet::with_capacity(batch.items.len()),
+    };
+    Ok(batch.items.iter().filter(|item| heard.insert(item.inbox_id())).collect())
 }
 
 type Poison<'b> = Vec<(&'b Arc<Record>, &'b str)>;
@@ -430,6 +456,7 @@ fn later(last: Option<&LastEvent>, trace: TraceContext) -> Cause {
 }
 
 /// The idempotency keys of one transaction: those used before, and those it uses up.
+#[derive(Default)]
 struct Answered {
     known: HashMap<String, idempotency::Model>,
     new: Vec<String>,

@@ -8,7 +8,7 @@ use sea_orm::{
     sea_query::ExprTrait as _,
 };
 
-use crate::sets;
+use crate::{sets, writes::Writes};
 
 /// Longer than any event topic keeps its records, so that a mark outlives every redelivery.
 pub const RETENTION: Duration = Duration::from_secs(8 * 24 * 3600);
@@ -36,29 +36,39 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Marks `ids` as heard by `consumer`, in one statement.
-///
-/// Returns those that were not marked before: only they are to be handled.
+/// Which of `ids` are marked as heard by `consumer`.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn mark(
+pub async fn heard(
     tx: &impl ConnectionTrait,
     consumer: &str,
-    ids: &[&str],
-    now: Timestamp,
+    ids: Vec<String>,
 ) -> Result<HashSet<String>, DbErr> {
     if ids.is_empty() {
         return Ok(HashSet::new());
     }
-    let row = |id: &&str| ActiveModel {
+    let marks = Entity::find()
+        .select_only()
+        .column(Column::EventId)
+        .filter(Column::Consumer.eq(consumer))
+        .filter(sets::among(tx.get_database_backend(), Column::EventId, ids));
+    Ok(marks.into_tuple().all(tx).await?.into_iter().collect())
+}
+
+/// Marks `ids` as heard by `consumer`; a conflict when one of them is already.
+pub fn mark(
+    consumer: &str,
+    ids: impl IntoIterator<Item = String>,
+    now: Timestamp,
+    writes: &mut Writes,
+) {
+    let row = |event_id| ActiveModel {
         consumer: Set(consumer.to_owned()),
-        event_id: Set((*id).to_owned()),
+        event_id: Set(event_id),
         received_at: Set(now.0),
     };
-    let rows = ids.iter().map(row).collect();
-    let fresh = sets::insert_new::<ActiveModel>(tx, rows, &KEY, Column::EventId).await?;
-    fresh.iter().map(|row| row.try_get_by_index(0)).collect()
+    writes.insert_new(ids.into_iter().map(row).collect(), &KEY);
 }
 
 /// Forgets the oldest marks that are past their retention, at most `limit` of them.

@@ -7,7 +7,7 @@
 mod array;
 
 use sea_orm::{
-    ConnectionTrait, DbBackend, Iterable, QueryResult, QueryTrait,
+    ConnectionTrait, DbBackend, Iterable, QueryTrait,
     entity::prelude::*,
     sea_query::{
         Alias, Expr, ExprTrait as _, Func, InsertStatement, OnConflict, Query,
@@ -54,28 +54,6 @@ pub async fn find<E: EntityTrait>(
         return Ok(Vec::new());
     }
     E::find().filter(among(db.get_database_backend(), column, values)).all(db).await
-}
-
-/// Inserts those of `rows` that are not there, and returns this column of them.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn insert_new<A>(
-    tx: &impl ConnectionTrait,
-    rows: Vec<A>,
-    keys: &[<A::Entity as EntityTrait>::Column],
-    column: <A::Entity as EntityTrait>::Column,
-) -> Result<Vec<QueryResult>, DbErr>
-where
-    A: ActiveModelTrait,
-{
-    let known = OnConflict::columns(keys.iter().copied()).do_nothing().to_owned();
-    let mut written = Vec::new();
-    for mut insert in inserts(tx.get_database_backend(), rows, Some(&known)) {
-        insert.returning_col(column);
-        written.extend(tx.query_all(&insert).await?);
-    }
-    Ok(written)
 }
 
 /// The statements that insert `rows`, which have the same columns set.

@@ -80,6 +80,11 @@ impl News {
         Self { outbox, deadlines, changed: Some(changed.into_iter().collect()) }
     }
 
+    /// Nothing but that somebody is there.
+    pub fn nothing() -> Self {
+        Self::new(false, false, [])
+    }
+
     /// Whatever there may be: after a time without news.
     pub fn anything() -> Self {
         Self { outbox: true, deadlines: true, changed: None }
@@ -111,7 +116,8 @@ pub struct Away {
 }
 
 impl Away {
-    fn add(&self, news: &News) {
+    /// Adds to what waits.
+    pub fn add(&self, news: &News) {
         let mut waiting = self.waiting();
         match &mut *waiting {
             Some(all) => all.add(news),

@@ -14,7 +14,7 @@ use messaging::{
     app::App,
     database::Database,
     deadline_loop,
-    execute::{Answer, Batch, NotDone, Outcome, Request, execute},
+    execute::{Answer, Batch, ExecuteError, NotDone, Outcome, Repeats, Request, execute},
     idempotency::IdempotencyKey,
     pipeline,
     record::Record,
@@ -201,16 +201,23 @@ impl<S: Service> Node for Member<S> {
 
     async fn transact(&self, work: &Work, commit: bool) -> Result<Done> {
         let (batch, tickets) = self.batch(work).await?;
-        let Batch { items, requests, due, relayed } = &batch;
+        let Batch { items, requests, due, relayed, .. } = &batch;
         if items.is_empty() && requests.is_empty() && due.is_empty() && relayed.is_empty() {
             // Records that mean nothing to this service need no transaction.
             return Ok(Done::default());
         }
         let (ctx, start) = (&self.app.ctx, self.app.ctx.clock.now());
-        let tx = self.database().begin().await?;
-        let outcome = execute(&self.app.ctx, &tx, &batch)
-            .await
-            .map_err(|error| anyhow!("{}: {error}", S::NAME))?;
+        // As the executor's writer does it.
+        let mut batch = Batch { repeats: Repeats::Unexpected, ..batch };
+        let mut tx = self.database().begin().await?;
+        let mut outcome = execute(ctx, &tx, &batch).await;
+        if outcome.as_ref().is_err_and(ExecuteError::is_conflict) {
+            tx.rollback().await?;
+            batch.repeats = Repeats::LookedFor;
+            tx = self.database().begin().await?;
+            outcome = execute(ctx, &tx, &batch).await;
+        }
+        let outcome = outcome.map_err(|error| anyhow!("{}: {error}", S::NAME))?;
         if commit {
             tx.commit().await?;
             batch::committed(ctx, &batch, &outcome, start);

@@ -4,8 +4,15 @@
 //! others of the server wait for when they commit. So a replica tells what it has committed
 //! afterwards, many commits at once; one that dies in between leaves the others to look for
 //! themselves, which the relay does every second and a stream with each heartbeat.
+//!
+//! Telling costs the server as much as a small transaction, so a replica that is alone tells nobody. Each
+//! says every [`HELLO`] that it is there; one that hears of another for the first time has it look at
+//! everything, and tells it what it commits from then on.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use sea_orm::{
     DatabaseConnection,
@@ -21,6 +28,10 @@ use crate::{
 };
 
 const CHANNEL: &str = "shop";
+/// How often a replica says that it is there.
+const HELLO: Duration = Duration::from_secs(5);
+/// Whoever says nothing for so long is gone.
+const GONE_AFTER: Duration = Duration::from_secs(16);
 /// PostgreSQL takes less than 8,000 bytes.
 const PAYLOAD_LIMIT: usize = 7_900;
 /// What a payload holds beside the aggregates that changed is less than this.
@@ -72,64 +83,113 @@ fn parts(ids: impl IntoIterator<Item = String>) -> Vec<Vec<String>> {
     parts
 }
 
+/// When another replica was heard of.
+#[derive(Default)]
+struct Others(Mutex<Option<Instant>>);
+
+impl Others {
+    /// One was heard; returns whether there was none before.
+    fn heard(&self) -> bool {
+        let mut heard_at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let before = heard_at.replace(now);
+        !before.is_some_and(|before| now.duration_since(before) < GONE_AFTER)
+    }
+
+    fn are_there(&self) -> bool {
+        let heard_at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        heard_at.is_some_and(|at| at.elapsed() < GONE_AFTER)
+    }
+}
+
+/// One replica's ear and mouth.
+#[derive(Clone)]
+struct Notices {
+    pool: PgPool,
+    me: Uuid,
+    signals: Signals,
+    away: Arc<Away>,
+    others: Arc<Others>,
+}
+
 /// Carries signals to and from the other replicas until it is dropped.
 pub fn carry(pool: &DatabaseConnection, signals: &Signals, away: Arc<Away>) -> Arc<JoinSet<()>> {
-    // Not an id of anything, only of this pool.
-    let me = Uuid::from_u128(rand::random());
-    let pool = pool.get_postgres_connection_pool();
+    let notices = Notices {
+        pool: pool.get_postgres_connection_pool().clone(),
+        // Not an id of anything, only of this pool.
+        me: Uuid::from_u128(rand::random()),
+        signals: signals.clone(),
+        away,
+        others: Arc::default(),
+    };
     let mut tasks = JoinSet::new();
-    tasks.spawn(tell(pool.clone(), me, away));
-    tasks.spawn(listen(pool.clone(), me, signals.clone()));
+    tasks.spawn(notices.clone().tell());
+    tasks.spawn(notices.listen());
     Arc::new(tasks)
 }
 
-async fn tell(pool: PgPool, me: Uuid, away: Arc<Away>) {
-    let mut backoff = Backoff::default();
-    loop {
-        let payloads = Notice::payloads(me, away.take().await);
+impl Notices {
+    async fn tell(self) {
+        let mut backoff = Backoff::default();
+        let mut hello = tokio::time::interval(HELLO);
+        loop {
+            let news = tokio::select! {
+                news = self.away.take() => if self.others.are_there() { news } else { continue },
+                _ = hello.tick() => News::nothing(),
+            };
+            match self.notify(news).await {
+                Ok(()) => backoff.reset(),
+                // The others look for themselves; commits fail as well, and say why.
+                Err(error) => {
+                    tracing::debug!(%error, "the other replicas were not told");
+                    backoff.wait().await;
+                }
+            }
+        }
+    }
+
+    async fn notify(&self, news: News) -> Result<(), sqlx::Error> {
+        let payloads = Notice::payloads(self.me, news);
         let notify = sqlx::query("SELECT pg_notify($1, payload) FROM unnest($2) AS payload");
-        let notify = notify.bind(CHANNEL).bind(&payloads);
-        match notify.execute(&pool).await {
-            Ok(_) => backoff.reset(),
-            // The others look for themselves; commits fail as well, and say why.
-            Err(error) => {
-                tracing::debug!(%error, "the other replicas were not told");
+        notify.bind(CHANNEL).bind(&payloads).execute(&self.pool).await.map(drop)
+    }
+
+    async fn listen(self) {
+        let mut backoff = Backoff::default();
+        loop {
+            if let Err(error) = self.hear(&mut backoff).await {
+                tracing::debug!(%error, "cannot hear the other replicas");
                 backoff.wait().await;
             }
         }
     }
-}
 
-async fn listen(pool: PgPool, me: Uuid, signals: Signals) {
-    let mut backoff = Backoff::default();
-    loop {
-        if let Err(error) = hear(&pool, me, &signals, &mut backoff).await {
-            tracing::debug!(%error, "cannot hear the other replicas");
-            backoff.wait().await;
-        }
-    }
-}
-
-async fn hear(
-    pool: &PgPool,
-    me: Uuid,
-    signals: &Signals,
-    backoff: &mut Backoff,
-) -> Result<(), sqlx::Error> {
-    let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen(CHANNEL).await?;
-    backoff.reset();
-    loop {
-        // What was said while nobody listened is lost.
-        signals.heard(News::anything());
-        while let Some(notification) = listener.try_recv().await? {
-            match serde_json::from_str::<Notice>(notification.payload()) {
-                Ok(notice) if notice.from == me => {}
-                Ok(notice) => signals.heard(notice.news()),
-                // Of another version: it may mean anything.
-                Err(_) => signals.heard(News::anything()),
+    async fn hear(&self, backoff: &mut Backoff) -> Result<(), sqlx::Error> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        listener.listen(CHANNEL).await?;
+        backoff.reset();
+        // Others answer, if there are any, and tell what they commit from then on.
+        self.notify(News::nothing()).await?;
+        loop {
+            // What was said while nobody listened is lost.
+            self.signals.heard(News::anything());
+            while let Some(notification) = listener.try_recv().await? {
+                self.heard(notification.payload());
             }
         }
+    }
+
+    fn heard(&self, payload: &str) {
+        let news = match serde_json::from_str::<Notice>(payload) {
+            Ok(notice) if notice.from == self.me => return,
+            Ok(notice) => notice.news(),
+            // Of another version: it may mean anything.
+            Err(_) => News::anything(),
+        };
+        if self.others.heard() {
+            self.away.add(&News::anything());
+        }
+        self.signals.heard(news);
     }
 }
 

@@ -2,7 +2,10 @@
 //! still to be answered: the last of them to go makes it leave the group.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::park_timeout,
     time::Duration,
 };
@@ -42,6 +45,8 @@ pub struct Membership {
     inbox: Mutex<Inbox>,
     progress: Mutex<Progress>,
     commit_at: Mutex<Option<Instant>>,
+    /// An end was reached since librdkafka was last asked for its positions.
+    is_at_end: AtomicBool,
     wake: Arc<Notify>,
     runtime: Handle,
     departure: OnceLock<Departure>,
@@ -53,9 +58,9 @@ impl Membership {
         let wake = Arc::new(Notify::new());
         let signal = Arc::clone(&wake);
         consumer.set_nonempty_callback(move || signal.notify_one());
-        let (inbox, progress, commit_at, departure) = Default::default();
+        let (inbox, progress, commit_at, is_at_end, departure) = Default::default();
         let runtime = Handle::current();
-        Self { consumer, names, inbox, progress, commit_at, wake, runtime, departure }
+        Self { consumer, names, inbox, progress, commit_at, is_at_end, wake, runtime, departure }
     }
 
     /// librdkafka's consumer.
@@ -99,6 +104,9 @@ impl Membership {
         if commit_at.is_some_and(|at| at <= Instant::now()) {
             *commit_at = None;
             drop(commit_at);
+            if self.is_at_end.swap(false, Ordering::Relaxed) {
+                self.note_positions(&self.inbox());
+            }
             let positions = self.progress().take_uncommitted();
             if let Err(error) = self.commit(&positions, CommitMode::Async) {
                 tracing::debug!(%error, "positions were not committed, they will be again");
@@ -131,20 +139,20 @@ impl Membership {
         inbox.ends().for_each(|position| progress.polled(&position));
         drop(progress);
         if is_at_end {
-            self.note_positions(&inbox);
+            self.is_at_end.store(true, Ordering::Relaxed);
+            self.commit_soon();
         }
         has_something
     }
 
-    /// Notes how far librdkafka is; nobody may poll meanwhile.
+    /// Notes how far librdkafka is; nobody may poll meanwhile. It asks another thread and waits for
+    /// the answer, so this is not for every record.
     pub fn note_positions(&self, _: &Inbox) {
         let Ok(list) = self.consumer.position() else { return };
         let mut progress = self.progress();
         for position in self.names.positions(&list) {
             progress.reached(&position);
         }
-        drop(progress);
-        self.commit_soon();
     }
 
     /// librdkafka's positions where everything before them was handed over.
