@@ -1,6 +1,8 @@
 //! The one transaction in which everything happens (I2): load, decide and evolve; inbox, save, project
 //! and outbox as one write. However many records and requests share it.
 
+mod answered;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -10,10 +12,11 @@ use events::{CodecError, topics, trace::TraceContext};
 use kernel::{Decider, Timestamp};
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction};
 
+use self::answered::Answered;
 use crate::{
     database::StoreError,
     dead_letters, deadlines,
-    idempotency::{self, IdempotencyKey},
+    idempotency::IdempotencyKey,
     inbox, outbox,
     outbox::Outgoing,
     record::{NewRecord, Record},
@@ -194,11 +197,8 @@ pub async fn execute<S: Service>(
     let fresh = unheard(tx, batch).await?;
     let (poison, heard) = split(&fresh);
     let expired: Vec<_> = batch.due.iter().filter_map(|id| ctx.service.expire(id, now)).collect();
-    let mut answered = match batch.repeats {
-        Repeats::LookedFor => Answered::load(tx, &batch.requests).await?,
-        Repeats::Unexpected => Answered::default(),
-    };
-    let is_new = fresh.len() == batch.items.len() && answered.known.is_empty();
+    let mut answered = Answered::load(tx, batch).await?;
+    let is_new = fresh.len() == batch.items.len() && answered.is_empty();
     let repeats = if is_new { Repeats::Unexpected } else { Repeats::LookedFor };
     let todo = answered.todo(&batch.requests);
 
@@ -214,7 +214,7 @@ pub async fn execute<S: Service>(
     for command in &expired {
         work.handle_expired(command);
     }
-    let (answers, noted) = answer_all(&mut answered, &mut work, &batch.requests)?;
+    let (answers, noted) = answered.answer(tx, &mut work, &batch.requests).await?;
 
     let changed = work.changed();
     let deadlines_changed = !work.deadlines.is_empty();
@@ -245,19 +245,6 @@ pub async fn execute<S: Service>(
         created: batch::creations(&ctx.tracer, &said, now),
         ended,
     })
-}
-
-fn answer_all<S: Service>(
-    answered: &mut Answered,
-    work: &mut Work<'_, S>,
-    requests: &[Request<S>],
-) -> Result<(Vec<Answer<S>>, Vec<Noted>), ExecuteError> {
-    let (mut answers, mut noted) = (Vec::new(), Vec::new());
-    for request in requests {
-        answers.push(answered.answer(work, request)?);
-        noted.push(std::mem::take(&mut work.noted));
-    }
-    Ok((answers, noted))
 }
 
 /// The places of those items that are not `fresh`.
@@ -452,64 +439,5 @@ fn later(last: Option<&LastEvent>, trace: TraceContext) -> Cause {
     match last {
         Some(last) => Cause { event_id: Some(last.id), trace: last.trace.clone() },
         None => Cause { event_id: None, trace },
-    }
-}
-
-/// The idempotency keys of one transaction: those used before, and those it uses up.
-#[derive(Default)]
-struct Answered {
-    known: HashMap<String, idempotency::Model>,
-    new: Vec<String>,
-}
-
-impl Answered {
-    async fn load<S: Service>(
-        tx: &DatabaseTransaction,
-        requests: &[Request<S>],
-    ) -> Result<Self, ExecuteError> {
-        let keys =
-            requests.iter().filter_map(|request| Some(request.idempotency.as_ref()?.key.as_str()));
-        Ok(Self { known: idempotency::load(tx, keys.collect()).await?, new: Vec::new() })
-    }
-
-    /// The requests that were not answered before.
-    fn todo<'b, S: Service>(&self, requests: &'b [Request<S>]) -> Vec<&'b Request<S>> {
-        let is_new = |request: &&Request<S>| {
-            request.idempotency.as_ref().is_none_or(|key| !self.known.contains_key(&key.key))
-        };
-        requests.iter().filter(is_new).collect()
-    }
-
-    /// The kept answer, or a new one; only a success uses the key up.
-    fn answer<S: Service>(
-        &mut self,
-        work: &mut Work<'_, S>,
-        request: &Request<S>,
-    ) -> Result<Answer<S>, ExecuteError> {
-        let Some(key) = &request.idempotency else { return Ok(work.handle_request(request)) };
-        if let Some(known) = self.known.get(&key.key) {
-            if known.request_hash != key.request_hash {
-                return Ok(Err(NotDone::KeyReused));
-            }
-            return Ok(Ok(serde_json::from_str(&known.reply)?));
-        }
-        let answer = work.handle_request(request);
-        if let Ok(reply) = &answer {
-            self.new.push(key.key.clone());
-            let row = idempotency::Model {
-                key: key.key.clone(),
-                request_hash: key.request_hash.clone(),
-                reply: serde_json::to_string(reply)?,
-                created_at: 0,
-            };
-            self.known.insert(key.key.clone(), row);
-        }
-        Ok(answer)
-    }
-
-    fn save(mut self, now: Timestamp, writes: &mut Writes) {
-        let rows = self.new.iter().filter_map(|key| self.known.remove(key));
-        let rows = rows.map(|row| idempotency::Model { created_at: now.0, ..row });
-        idempotency::save(rows.collect(), writes);
     }
 }

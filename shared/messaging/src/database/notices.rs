@@ -93,7 +93,7 @@ impl Others {
         let mut heard_at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let before = heard_at.replace(now);
-        !before.is_some_and(|before| now.duration_since(before) < GONE_AFTER)
+        before.is_none_or(|before| now.duration_since(before) >= GONE_AFTER)
     }
 
     fn are_there(&self) -> bool {
