@@ -18,6 +18,9 @@ const BATCH_LIMIT: u64 = 100;
 /// The longest sleep; a clock that was set is noticed by then.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
+/// Calls within a moment are one: nearly every order sets a deadline, and soon clears it.
+const GATHER: Duration = Duration::from_millis(25);
+
 /// Fires the deadlines of one service for as long as it runs.
 pub struct DeadlineLoop<S: Service> {
     /// The service and what it needs.
@@ -71,8 +74,10 @@ impl<S: Service> DeadlineLoop<S> {
     /// Until the next deadline, or a call.
     async fn rest(&self, wait: Duration) {
         let called = self.ctx.database.signals.deadlines.notified();
-        // A time-out is as good as a call: look again.
-        tokio::time::timeout(wait.max(Duration::from_millis(1)), called).await.ok();
+        let wait = wait.max(Duration::from_millis(1));
+        if tokio::time::timeout(wait, called).await.is_ok() {
+            tokio::time::sleep(GATHER.min(wait)).await;
+        }
     }
 }
 
