@@ -83,17 +83,22 @@ fn parts(ids: impl IntoIterator<Item = String>) -> Vec<Vec<String>> {
     parts
 }
 
-/// When another replica was heard of.
+/// When another replica was heard of, or may have said something unheard.
 #[derive(Default)]
 struct Others(Mutex<Option<Instant>>);
 
 impl Others {
-    /// One was heard; returns whether there was none before.
+    /// One was heard; returns whether nobody was told before.
     fn heard(&self) -> bool {
         let mut heard_at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let before = heard_at.replace(now);
         before.is_none_or(|before| now.duration_since(before) >= GONE_AFTER)
+    }
+
+    /// Nobody can be heard: there may be some.
+    fn suppose(&self) {
+        self.heard();
     }
 
     fn are_there(&self) -> bool {
@@ -158,6 +163,7 @@ impl Notices {
         let mut backoff = Backoff::default();
         loop {
             if let Err(error) = self.hear(&mut backoff).await {
+                self.others.suppose();
                 tracing::debug!(%error, "cannot hear the other replicas");
                 backoff.wait().await;
             }
@@ -165,6 +171,7 @@ impl Notices {
     }
 
     async fn hear(&self, backoff: &mut Backoff) -> Result<(), sqlx::Error> {
+        self.others.suppose();
         let mut listener = PgListener::connect_with(&self.pool).await?;
         listener.listen(CHANNEL).await?;
         backoff.reset();
