@@ -199,7 +199,11 @@ pub async fn execute<S: Service>(
     let expired: Vec<_> = batch.due.iter().filter_map(|id| ctx.service.expire(id, now)).collect();
     let mut answered = Answered::load(tx, batch).await?;
     let is_new = fresh.len() == batch.items.len() && answered.is_empty();
-    let repeats = if is_new { Repeats::Unexpected } else { Repeats::LookedFor };
+    let repeats = match batch.repeats {
+        before if batch.items.is_empty() && batch.requests.is_empty() => before,
+        _ if is_new => Repeats::Unexpected,
+        _ => Repeats::LookedFor,
+    };
     let todo = answered.todo(&batch.requests);
 
     let commands = heard.iter().filter_map(|(_, command)| *command);

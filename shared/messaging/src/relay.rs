@@ -139,18 +139,20 @@ impl<S: Service> Relay<S> {
             }
             if is_all {
                 self.executor.load().set_overloaded(false);
-                self.rest().await;
+                self.rest(&mut chain).await;
             }
         }
     }
 
     /// Until a commit adds to the outbox. Nothing was added since it was read, or the call is
     /// kept for us.
-    async fn rest(&self) {
+    async fn rest(&self, chain: &mut Chain) {
         let woken = self.database.signals.outbox.notified();
         let patience = if self.sent.is_empty() { LOOK_AGAIN } else { FORGET_AFTER };
         // A time-out is as good as a call: look again.
         if tokio::time::timeout(patience, woken).await.is_err() {
+            // The writer may need the connection.
+            chain.rest().await;
             self.executor.forget().await;
         }
     }

@@ -122,7 +122,9 @@ async fn a_chain_of_transactions_commits_each_and_keeps_nothing_that_was_dropped
 /// A transaction on one of the connections that are made after all were cut.
 async fn until_begun(chain: &mut Chain) -> DatabaseTransaction {
     loop {
-        if let Ok(transaction) = chain.begin().await {
+        if let Ok(transaction) = chain.begin().await
+            && transaction.execute_unprepared("SELECT 1").await.is_ok()
+        {
             return transaction;
         }
     }
@@ -141,7 +143,8 @@ async fn a_chain_goes_on_after_its_connection_was_cut() {
     let transaction = watched(until_begun(&mut chain)).await;
     insert(&transaction, "a").await;
     chain.commit(transaction).await.unwrap();
-    assert_eq!(keys(other.reader()).await, ["a"]);
+    let seen = watched(until_begun(&mut Chain::new(other))).await;
+    assert_eq!(keys(&seen).await, ["a"]);
 }
 
 #[tokio::test]
@@ -158,9 +161,12 @@ async fn each_read_of_a_chain_sees_what_was_committed_before_it() {
     let mut chain = Chain::new(one);
     let transaction = watched(until_begun(&mut chain)).await;
     chain.commit(transaction).await.unwrap();
+    let mut others = Chain::new(other);
     for number in 0..3 {
         assert_eq!(keys(&chain.reader().await.unwrap()).await.len(), number);
-        insert(other.reader(), &number.to_string()).await;
+        let transaction = watched(until_begun(&mut others)).await;
+        insert(&transaction, &number.to_string()).await;
+        others.commit(transaction).await.unwrap();
     }
 }
 

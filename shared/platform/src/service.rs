@@ -54,7 +54,7 @@ const HEALTH_LIMIT: Duration = Duration::from_secs(3);
 /// What a service with a database may be told as well.
 pub const DATABASE: &[Variable] = &[
     Variable::required("SHOP_DATABASE", "the service's own database, `postgres://user:password@host:5432/order?sslmode=verify-full&sslrootcert=ca.pem`").secret(),
-    Variable::with_default("SHOP_DATABASE_POOL", "10", "connections of the pool; at most three more listen and wait for duties"),
+    Variable::with_default("SHOP_DATABASE_POOL", "10", "connections of the pool; at most five more write, relay, listen and wait for duties"),
 ];
 
 /// Why a service does not start.

@@ -1,27 +1,32 @@
 //! What one loop asks the database, one thing after the other, on one connection.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait as _, DatabaseExecutor, DatabaseTransaction, DbErr};
 
 use super::Database;
+
+/// How long single reads share a transaction: it keeps locks on the tables that were read, for which a
+/// change of them waits.
+const READ_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long the next transaction stays open without being used.
 pub const REST_AFTER: Duration = Duration::from_millis(100);
 
 /// The transactions of one loop. PostgreSQL commits and begins the next in one round trip, and the
 /// pool need not look after the connection in between, which is another. An open transaction that
-/// has done nothing holds no lock and keeps no row from being cleaned up; whoever rests ends it
+/// has done nothing holds no lock, and none keeps rows from being cleaned up; whoever rests ends it
 /// all the same, because operators look for transactions that idle.
 pub struct Chain {
     database: Database,
     next: Option<DatabaseTransaction>,
+    read_since: Instant,
 }
 
 impl Chain {
     /// A chain that has not begun.
     pub fn new(database: Database) -> Self {
-        Self { database, next: None }
+        Self { database, next: None, read_since: Instant::now() }
     }
 
     /// Whether a transaction is open that nobody uses.
@@ -62,6 +67,10 @@ impl Chain {
     pub async fn reader(&mut self) -> Result<DatabaseExecutor<'_>, DbErr> {
         if self.database.is_sqlite() {
             return Ok(self.database.reader().into());
+        }
+        if self.read_since.elapsed() > READ_LIMIT {
+            self.rest().await;
+            self.read_since = Instant::now();
         }
         let open = self.begin().await?;
         Ok((&*self.next.insert(open)).into())

@@ -180,7 +180,11 @@ impl Notices {
         loop {
             // What was said while nobody listened is lost.
             self.signals.heard(News::anything());
-            while let Some(notification) = listener.try_recv().await? {
+            // At least itself is heard, unless the connection is dead.
+            let deaf = |_| sqlx::Error::PoolTimedOut;
+            while let Some(notification) =
+                tokio::time::timeout(GONE_AFTER, listener.try_recv()).await.map_err(deaf)??
+            {
                 self.heard(notification.payload());
             }
         }

@@ -38,7 +38,7 @@ const BY_BYTES: &str = "TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTY
 pub struct Postgres {
     /// `postgres://user:password@host:port/database?sslmode=...`
     pub url: String,
-    /// Connections of this replica's pool. One more listens, and one for each duty waits or leads.
+    /// Connections of this replica's pool. Three more write, relay and listen, and one for each duty waits or leads.
     pub connections: u32,
 }
 
@@ -69,7 +69,7 @@ impl Postgres {
             connected => connected?,
         };
         turn.execute_unprepared(MIGRATION_LOCK).await?;
-        let pool = Orm::connect(options(&self.url, self.connections + 1)).await?;
+        let pool = Orm::connect(options(&self.url, self.connections + 3)).await?;
         let migrated = M::up(&pool, None).await;
         // Closing the connection gives up the lock, also after an error.
         turn.close().await?;

@@ -17,7 +17,6 @@ use crate::{
 pub struct Answered {
     known: HashMap<String, idempotency::Model>,
     new: Vec<String>,
-    repeats: Repeats,
 }
 
 impl Answered {
@@ -36,7 +35,7 @@ impl Answered {
             }
             Repeats::Unexpected => HashMap::new(),
         };
-        Ok(Self { known, new: Vec::new(), repeats: batch.repeats })
+        Ok(Self { known, new: Vec::new() })
     }
 
     /// Whether no request is known to have been answered before.
@@ -67,9 +66,7 @@ impl Answered {
             answers.push(self.answer_one(work, request)?);
             noted.push(std::mem::take(&mut work.noted));
         }
-        if self.repeats == Repeats::Unexpected {
-            look_again(tx, requests, &mut answers).await?;
-        }
+        look_again(tx, requests, &mut answers).await?;
         Ok((answers, noted))
     }
 
@@ -117,7 +114,7 @@ fn kept<S: Service>(
 }
 
 /// A refusal uses no key up, so that it would not come out as a conflict that the request was
-/// answered before: perhaps it was.
+/// answered before: perhaps it was, if only just now by another replica.
 async fn look_again<S: Service>(
     tx: &DatabaseTransaction,
     requests: &[Request<S>],

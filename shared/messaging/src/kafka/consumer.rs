@@ -132,6 +132,7 @@ impl KafkaConsumer {
     fn gone(&self, partitions: Vec<TopicPartition>) -> Vec<TopicPartition> {
         let mut inbox = self.membership().inbox();
         inbox.forget(&partitions);
+        // What it does not say is not committed: then markers of transactions are read again.
         self.membership().note_positions(&inbox);
         self.paused().retain(|at| !partitions.contains(at));
         partitions

@@ -104,8 +104,10 @@ impl Membership {
         if commit_at.is_some_and(|at| at <= Instant::now()) {
             *commit_at = None;
             drop(commit_at);
-            if self.is_at_end.swap(false, Ordering::Relaxed) {
-                self.note_positions(&self.inbox());
+            if self.is_at_end.swap(false, Ordering::Relaxed) && !self.note_positions(&self.inbox())
+            {
+                self.is_at_end.store(true, Ordering::Relaxed);
+                self.commit_soon();
             }
             let positions = self.progress().take_uncommitted();
             if let Err(error) = self.commit(&positions, CommitMode::Async) {
@@ -146,13 +148,14 @@ impl Membership {
     }
 
     /// Notes how far librdkafka is; nobody may poll meanwhile. It asks another thread and waits for
-    /// the answer, so this is not for every record.
-    pub fn note_positions(&self, _: &Inbox) {
-        let Ok(list) = self.consumer.position() else { return };
+    /// the answer, so this is not for every record. `false` when it does not say.
+    pub fn note_positions(&self, _: &Inbox) -> bool {
+        let Ok(list) = self.consumer.position() else { return false };
         let mut progress = self.progress();
         for position in self.names.positions(&list) {
             progress.reached(&position);
         }
+        true
     }
 
     /// librdkafka's positions where everything before them was handed over.
