@@ -35,7 +35,7 @@ pub async fn judge(
     let stocked = goods().into_iter().map(|(sku, n)| (sku, [("first".to_owned(), n)].into()));
     let expected = Expected { accepted, stocked: stocked.collect() };
     let checker = fleet.checker().await;
-    let quiet = tokio::time::timeout(STUCK_AFTER, quiet(&checker, &expected)).await;
+    let quiet = tokio::time::timeout(STUCK_AFTER, quiet(&checker, &expected, fleet)).await;
     let after = fault_ended_at.0.elapsed();
     let rows = entity::Entity::find().all(&checker.order).await.unwrap();
     let known: BTreeSet<_> = rows.iter().map(|order| order.id.clone()).collect();
@@ -54,9 +54,9 @@ pub async fn judge(
         after.as_secs_f64(),
         tally(&outcomes),
     );
-    assert!(quiet.is_ok(), "{:#?}", first(checker.residue().await.unwrap()));
     let violations = checker.all(&expected, &published(fleet).await).await.unwrap();
     assert!(violations.is_empty(), "{:#?}\n{}", first(violations), fleet.complaints());
+    assert!(quiet.is_ok(), "{:#?}", first(checker.residue().await.unwrap()));
     assert_eq!((known, stuck), (told, 0));
 }
 
@@ -65,14 +65,16 @@ fn first<T>(mut all: Vec<T>) -> Vec<T> {
     all
 }
 
-/// Looks until it is as it should be.
-async fn quiet(checker: &Checker, expected: &Expected) {
+/// Looks until it is as it should be. Timelines come last: the order service may have to take over the
+/// partition of a replica that was killed.
+async fn quiet(checker: &Checker, expected: &Expected, fleet: &Fleet) {
     let mut look = tokio::time::interval(Duration::from_millis(200));
     loop {
         look.tick().await;
         let is_quiet = checker.residue().await.unwrap().is_empty()
             && checker.ends(expected).await.unwrap().is_empty()
-            && checker.stock(expected).await.unwrap().is_empty();
+            && checker.stock(expected).await.unwrap().is_empty()
+            && checker.all(expected, &published(fleet).await).await.unwrap().is_empty();
         if is_quiet {
             return;
         }
