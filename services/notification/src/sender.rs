@@ -18,6 +18,7 @@ use messaging::{
     executor::{Executor, RequestError},
     retry::Backoff,
     service::Context,
+    signal::GATHER,
 };
 use sea_orm::DbErr;
 use tokio::{sync::watch, task::JoinSet};
@@ -38,8 +39,6 @@ const ATTEMPTS_AT_ONCE: usize = 8;
 const LANES_LIMIT: usize = 128;
 /// How often a lane looks for more while an attempt takes its time.
 const REFILL_EVERY: Duration = Duration::from_millis(250);
-/// Whatever is put down within a moment is looked for once; nearly every event puts something down.
-const GATHER: Duration = Duration::from_millis(25);
 /// The longest sleep; a clock that was set is noticed by then.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// How many notifications a digest tells by name.

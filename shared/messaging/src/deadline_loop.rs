@@ -11,15 +11,13 @@ use crate::{
     gate::Gate,
     retry::Backoff,
     service::{Context, Service},
+    signal::GATHER,
 };
 
 /// Deadlines fired in one transaction.
 const BATCH_LIMIT: u64 = 100;
 /// The longest sleep; a clock that was set is noticed by then.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
-
-/// Calls within a moment are one: nearly every order sets a deadline, and soon clears it.
-const GATHER: Duration = Duration::from_millis(25);
 
 /// Fires the deadlines of one service for as long as it runs.
 pub struct DeadlineLoop<S: Service> {
@@ -75,6 +73,7 @@ impl<S: Service> DeadlineLoop<S> {
     async fn rest(&self, wait: Duration) {
         let called = self.ctx.database.signals.deadlines.notified();
         let wait = wait.max(Duration::from_millis(1));
+        // A time-out is as good as a call: look again.
         if tokio::time::timeout(wait, called).await.is_ok() {
             tokio::time::sleep(GATHER.min(wait)).await;
         }

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::{Notify, watch};
@@ -62,6 +63,10 @@ impl Drop for Watcher {
         }
     }
 }
+
+/// Whoever looks into the database when called does so a moment later: nearly every event calls, and
+/// looking at once would take the processor from the saga that the event belongs to.
+pub const GATHER: Duration = Duration::from_millis(25);
 
 /// What commits did, to be told to others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,6 +10,7 @@
 //! everything, and tells it what it commits from then on.
 
 use std::{
+    mem,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -84,26 +85,24 @@ fn parts(ids: impl IntoIterator<Item = String>) -> Vec<Vec<String>> {
 }
 
 /// When another replica was heard of, or may have said something unheard.
-#[derive(Default)]
-struct Others(Mutex<Option<Instant>>);
+struct Others(Mutex<Instant>);
 
 impl Others {
-    /// One was heard; returns whether nobody was told before.
-    fn heard(&self) -> bool {
-        let mut heard_at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let before = heard_at.replace(now);
-        before.is_none_or(|before| now.duration_since(before) >= GONE_AFTER)
+    /// Nobody was heard yet: there may be some.
+    fn new() -> Self {
+        Self(Mutex::new(Instant::now()))
     }
 
-    /// Nobody can be heard: there may be some.
-    fn suppose(&self) {
-        self.heard();
+    /// One was heard, or could not have been; returns whether nobody was told before.
+    fn heard(&self) -> bool {
+        let mut heard_at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = mem::replace(&mut *heard_at, Instant::now());
+        before.elapsed() >= GONE_AFTER
     }
 
     fn are_there(&self) -> bool {
         let heard_at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heard_at.is_some_and(|at| at.elapsed() < GONE_AFTER)
+        heard_at.elapsed() < GONE_AFTER
     }
 }
 
@@ -125,7 +124,7 @@ pub fn carry(pool: &DatabaseConnection, signals: &Signals, away: Arc<Away>) -> A
         me: Uuid::from_u128(rand::random()),
         signals: signals.clone(),
         away,
-        others: Arc::default(),
+        others: Arc::new(Others::new()),
     };
     let mut tasks = JoinSet::new();
     tasks.spawn(notices.clone().tell());
@@ -163,7 +162,7 @@ impl Notices {
         let mut backoff = Backoff::default();
         loop {
             if let Err(error) = self.hear(&mut backoff).await {
-                self.others.suppose();
+                self.others.heard();
                 tracing::debug!(%error, "cannot hear the other replicas");
                 backoff.wait().await;
             }
@@ -171,7 +170,7 @@ impl Notices {
     }
 
     async fn hear(&self, backoff: &mut Backoff) -> Result<(), sqlx::Error> {
-        self.others.suppose();
+        self.others.heard();
         let mut listener = PgListener::connect_with(&self.pool).await?;
         listener.listen(CHANNEL).await?;
         backoff.reset();
