@@ -22,7 +22,9 @@ use crate::{
     choreography,
     domain::{Change, Command, Event, Rules, State, Status},
     http::view::OrderView,
-    store::{self, Orders, migration::Migrator, products, retention::Sweep, timeline},
+    store::{
+        self, Orders, lookup::Lookup, migration::Migrator, products, retention::Sweep, timeline,
+    },
 };
 
 /// What can be set.
@@ -73,6 +75,8 @@ impl Config {
 pub struct OrderService {
     /// What was set.
     pub config: Config,
+    /// Finds single orders.
+    pub lookup: Lookup,
     /// Forgets old timelines.
     sweep: Sweep,
 }
@@ -80,7 +84,7 @@ pub struct OrderService {
 impl OrderService {
     /// Set like this.
     pub fn new(config: Config) -> Self {
-        Self { config, sweep: Sweep::default() }
+        Self { config, lookup: Lookup::default(), sweep: Sweep::default() }
     }
 }
 

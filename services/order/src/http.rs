@@ -4,6 +4,8 @@ mod request;
 mod stream;
 pub mod view;
 
+use std::sync::Arc;
+
 use actix_web::{
     HttpResponse, get,
     http::header::LOCATION,
@@ -25,7 +27,7 @@ use self::{
 };
 use crate::{
     app::OrderService,
-    domain::{Change, Command, Refusal},
+    domain::{Change, Command, Order, Refusal},
     store::{self, entity, timeline},
 };
 
@@ -74,8 +76,7 @@ async fn place(
 #[utoipa::path(tag = "order", responses((status = 200, body = OrderView), Problems))]
 #[get("/api/v1/orders/{id}")]
 async fn show(orders: Orders, Segment(id): Segment<OrderId>) -> Result<Json<OrderView>, Problem> {
-    let order = store::find(orders.ctx.database.reader(), id).await.map_err(unreadable)?;
-    Ok(Json(OrderView::from(&order.ok_or_else(|| unknown(id))?)))
+    Ok(Json(OrderView::from(&*find(&orders, id).await?)))
 }
 
 /// List orders, newest first
@@ -130,10 +131,14 @@ async fn show_timeline(
     orders: Orders,
     Segment(id): Segment<OrderId>,
 ) -> Result<Json<TimelineView>, Problem> {
-    let db = orders.ctx.database.reader();
-    let order = store::find(db, id).await.map_err(unreadable)?.ok_or_else(|| unknown(id))?;
-    let events = timeline::of_order(db, id).await.map_err(unreadable)?;
+    let order = find(&orders, id).await?;
+    let events = timeline::of_order(orders.ctx.database.reader(), id).await.map_err(unreadable)?;
     Ok(Json(TimelineView::new(&order, events)))
+}
+
+async fn find(orders: &Orders, id: OrderId) -> Result<Arc<Order>, Problem> {
+    let found = orders.ctx.service.lookup.find(orders.ctx.database.reader(), id).await;
+    found.map_err(|error| answer::unreadable(&error))?.ok_or_else(|| unknown(id))
 }
 
 fn unknown(id: OrderId) -> Problem {

@@ -1,6 +1,7 @@
 //! Orders in the database: loaded and saved sets at a time, one statement a table.
 
 pub mod entity;
+pub mod lookup;
 pub mod migration;
 pub mod products;
 pub mod retention;
@@ -146,13 +147,4 @@ pub async fn pending(db: &impl ConnectionTrait) -> Result<InFlight, DbErr> {
     let oldest = pending.order_by_asc(entity::Column::Id).one(db).await?;
     let oldest = oldest.as_ref().and_then(|row| read_body(row).ok());
     Ok(InFlight { count, oldest: oldest.map(|order| order.placed_at) })
-}
-
-/// One order.
-///
-/// # Errors
-/// When the database refuses.
-pub async fn find(db: &impl ConnectionTrait, id: OrderId) -> Result<Option<Order>, StoreError> {
-    let row = entity::Entity::find_by_id(id.to_string()).one(db).await?;
-    row.as_ref().map(read_body).transpose()
 }

@@ -16,7 +16,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::{
     app::OrderService,
     domain::{Order, StatusChange},
-    store,
 };
 
 /// A comment that keeps proxies from closing a silent stream.
@@ -58,9 +57,7 @@ pub async fn follow(
     let last = last_event_id(&request)?;
     // Watch before reading: a change in between is seen twice rather than never.
     let changes = orders.ctx.database.signals.watch(id.to_string());
-    let found = store::find(orders.ctx.database.reader(), id).await;
-    let order = found.map_err(|error| platform::answer::unreadable(&error))?;
-    let order = order.ok_or_else(|| Problem::not_found(format!("there is no order {id}")))?;
+    let order = super::find(&orders, id).await?;
     let mut follower = Follower {
         app: orders,
         id,
@@ -123,7 +120,8 @@ impl Follower {
 
     async fn read_again(&mut self) {
         // A database that is away for a moment is read at the next change or heartbeat.
-        if let Ok(Some(order)) = store::find(self.app.ctx.database.reader(), self.id).await {
+        let ctx = &self.app.ctx;
+        if let Ok(Some(order)) = ctx.service.lookup.find(ctx.database.reader(), self.id).await {
             self.read(&order);
         }
     }

@@ -6,7 +6,10 @@ use anyhow::{Result, ensure};
 use events::{Envelope, topics};
 use kernel::OrderId;
 use messaging::inbox;
-use order_service::{domain::Order, store::entity};
+use order_service::{
+    domain::Order,
+    store::{entity, read_body},
+};
 use sea_orm::EntityTrait;
 use shipping_service::store::entity as shipment;
 
@@ -114,8 +117,8 @@ impl World {
     /// # Errors
     /// When there is none.
     pub async fn show(&self, id: OrderId) -> Result<Order> {
-        let found = order_service::store::find(&self.checker.order, id).await?;
-        found.ok_or_else(|| anyhow::anyhow!("there is no order {id}"))
+        let found = entity::Entity::find_by_id(id.to_string()).one(&self.checker.order).await?;
+        Ok(read_body(&found.ok_or_else(|| anyhow::anyhow!("there is no order {id}"))?)?)
     }
 
     /// What shipping knows of an order, if anything.
