@@ -148,7 +148,7 @@ fn servers(options: &Spawn, platform: Platform) -> Result<Vec<String>> {
 async fn address(stdout: ChildStdout) -> Option<String> {
     let mut lines = BufReader::new(stdout).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        if let Some(at) = line.find("http://").filter(|_| line.contains("listening")) {
+        if let Some(at) = line.find("http://") {
             // The rest of the greeting must have somewhere to go.
             tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
             return Some(line[at..].trim().to_owned());
