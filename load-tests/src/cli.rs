@@ -2,6 +2,7 @@
 
 mod floor;
 mod scaling;
+mod servers;
 mod values;
 
 use std::{path::PathBuf, time::Duration};
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use self::{
     floor::FloorOptions,
     scaling::{Part, ScalingOptions},
+    servers::ServerOptions,
     values::Watched,
 };
 use crate::expect::Expectation;
@@ -201,15 +203,8 @@ pub struct Spawn {
     /// The program to start (default: `shop` beside this program).
     #[arg(long, requires = "spawn", value_name = "FILE")]
     pub shop: Option<PathBuf>,
-    /// For --spawn local.
-    #[arg(long, env = "TEST_KAFKA", value_name = "HOST:PORT")]
-    pub kafka: Option<String>,
-    /// For --spawn local.
-    #[arg(long, env = "TEST_REGISTRY", value_name = "URL")]
-    pub registry: Option<String>,
-    /// For --spawn local.
-    #[arg(long, env = "TEST_POSTGRES", hide_env_values = true, value_name = "URL")]
-    pub postgres: Option<String>,
+    #[command(flatten)]
+    pub servers: ServerOptions,
 }
 
 /// What a spawned shop runs on, or the floor.

@@ -53,7 +53,8 @@ pub async fn run(options: &ScalingOptions) -> Result<bool> {
 
 /// Each number of replicas with each number of partitions, on topics and databases of their own.
 async fn replicas(options: &ScalingOptions, run: &str) -> Result<Vec<Cell>> {
-    let servers = Servers::of(options)?;
+    let servers =
+        Servers::of(options).context("replicas run on servers, --parts growth does not")?;
     let mut cells = Vec::new();
     for &partitions in &options.partitions {
         for &replicas in &options.replicas {
@@ -72,9 +73,9 @@ async fn replicas(options: &ScalingOptions, run: &str) -> Result<Vec<Cell>> {
 
 /// One shop that gets more and more orders.
 async fn growth(options: &ScalingOptions) -> Result<Vec<Point>> {
-    let ScalingOptions { programs, kafka, registry, postgres, .. } = options.clone();
+    let ScalingOptions { programs, servers, .. } = options.clone();
     let shop = programs.map(|dir| dir.join("shop"));
-    let spawn = Spawn { spawn: Some(options.on), shop, kafka, registry, postgres };
+    let spawn = Spawn { spawn: Some(options.on), shop, servers };
     if options.on == Platform::Local {
         eprintln!("sizes do not count orders that are there from earlier runs");
     }
@@ -157,6 +158,7 @@ fn about(clock: Clock) -> About {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::ServerOptions;
     use crate::plan::Plan;
 
     fn options(line: &str) -> ScalingOptions {
@@ -185,7 +187,7 @@ mod tests {
 
     #[tokio::test]
     async fn servers_that_are_not_named_are_asked_for() {
-        let unset = ScalingOptions { kafka: None, ..options("--registry http://r --postgres p") };
+        let unset = ScalingOptions { servers: ServerOptions::default(), ..options("") };
         let error = format!("{:#}", run(&unset).await.unwrap_err());
         assert!(error.contains("TEST_KAFKA") && error.contains("--parts growth"), "{error}");
     }

@@ -125,24 +125,16 @@ fn beside(dir: &Path) -> Result<PathBuf> {
 }
 
 fn servers(options: &Spawn, platform: Platform) -> Result<Vec<String>> {
-    let servers = [
-        ("--kafka", "TEST_KAFKA", &options.kafka),
-        ("--registry", "TEST_REGISTRY", &options.registry),
-        ("--postgres", "TEST_POSTGRES", &options.postgres),
-    ];
     if platform == Platform::Embedded {
         return Ok(Vec::new());
     }
-    let mut arguments = Vec::new();
-    for (flag, variable, value) in servers {
-        let value = value.as_ref().with_context(|| {
-            format!(
-                "--spawn local needs {flag} or {variable}: eval \"$(cargo xtask infra args --env)\""
-            )
-        })?;
-        arguments.extend([flag.to_owned(), value.clone()]);
-    }
-    Ok(arguments)
+    let named = &options.servers;
+    let servers = [
+        ("--kafka", named.kafka()?),
+        ("--registry", named.registry()?),
+        ("--postgres", named.postgres()?),
+    ];
+    Ok(servers.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect())
 }
 
 async fn address(stdout: ChildStdout) -> Option<String> {
@@ -166,9 +158,10 @@ fn tail(log: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::ServerOptions;
 
     fn options() -> Spawn {
-        Spawn { spawn: None, shop: None, kafka: None, registry: None, postgres: None }
+        Spawn { spawn: None, shop: None, servers: ServerOptions::default() }
     }
 
     #[test]
@@ -188,7 +181,8 @@ mod tests {
         let error = local(&options()).unwrap_err().to_string();
         assert!(error.contains("--kafka") && error.contains("TEST_KAFKA"), "{error}");
         let set = |text: &str| Some(text.to_owned());
-        let all = Spawn { kafka: set("k"), registry: set("r"), postgres: set("p"), ..options() };
+        let all = ServerOptions { kafka: set("k"), registry: set("r"), postgres: set("p") };
+        let all = Spawn { servers: all, ..options() };
         let expected = ["--kafka", "k", "--registry", "r", "--postgres", "p"];
         assert_eq!(expected, *local(&all).unwrap());
         assert!(servers(&all, Platform::Embedded).unwrap().is_empty());

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Platform, values};
+use super::{Platform, ServerOptions, values};
 
 /// How much, where, and what it is compared with.
 #[derive(Args, Clone, Debug)]
@@ -18,12 +18,8 @@ pub struct FloorOptions {
     /// Which databases and which log.
     #[arg(long, value_enum, default_value_t = Platform::Embedded)]
     pub on: Platform,
-    /// For --on local.
-    #[arg(long, env = "TEST_KAFKA", value_name = "HOST:PORT")]
-    pub kafka: Option<String>,
-    /// For --on local.
-    #[arg(long, env = "TEST_POSTGRES", hide_env_values = true, value_name = "URL")]
-    pub postgres: Option<String>,
+    #[command(flatten)]
+    pub servers: ServerOptions,
     /// What a shop came to on this machine: say which part of the floor that is.
     #[arg(long, value_parser = values::positive, value_name = "SAGAS_PER_S")]
     pub measured: Option<f64>,

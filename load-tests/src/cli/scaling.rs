@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{Platform, Watched};
+use super::{Platform, ServerOptions, Watched};
 
 /// A part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -48,15 +48,8 @@ pub struct ScalingOptions {
     /// Where the programs are: `order-service` and so on, and `shop` (default: beside this program).
     #[arg(long, value_name = "DIR")]
     pub programs: Option<PathBuf>,
-    /// `cargo xtask infra args --env` prints it, and the next two.
-    #[arg(long, env = "TEST_KAFKA", value_name = "HOST:PORT")]
-    pub kafka: Option<String>,
-    /// The schema registry beside it.
-    #[arg(long, env = "TEST_REGISTRY", value_name = "URL")]
-    pub registry: Option<String>,
-    /// The server, without a database.
-    #[arg(long, env = "TEST_POSTGRES", hide_env_values = true, value_name = "URL")]
-    pub postgres: Option<String>,
+    #[command(flatten)]
+    pub servers: ServerOptions,
     /// More processes whose CPU is shown, such as Kafka's; may be repeated.
     #[arg(long, value_delimiter = ',', value_name = "[NAME=]PID")]
     pub pid: Vec<Watched>,

@@ -53,14 +53,8 @@ impl Ground {
         if options.on == Platform::Embedded {
             return Ok(Self::Embedded);
         }
-        let named = |value: &Option<String>, names: &str| {
-            let how = "eval \"$(cargo xtask infra args --env)\"";
-            value.clone().with_context(|| format!("--on local needs {names}: {how}"))
-        };
-        Ok(Self::Local {
-            kafka: named(&options.kafka, "--kafka or TEST_KAFKA")?,
-            postgres: named(&options.postgres, "--postgres or TEST_POSTGRES")?,
-        })
+        let servers = &options.servers;
+        Ok(Self::Local { kafka: servers.kafka()?, postgres: servers.postgres()? })
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     table::{Each, Event, Rows, SERVICES, Service, Step},
     *,
 };
-use crate::cli::{Cli, Task};
+use crate::cli::{Cli, ServerOptions, Task};
 
 const COUNT: u64 = 200;
 
@@ -240,7 +240,7 @@ fn the_floor_is_that_of_both_at_once() {
 
 #[test]
 fn servers_must_be_named() {
-    let local = FloorOptions { kafka: None, postgres: None, ..options("--on local") };
+    let local = FloorOptions { servers: ServerOptions::default(), ..options("--on local") };
     let error = Ground::of(&local).unwrap_err().to_string();
     assert!(error.contains("--kafka") && error.contains("TEST_KAFKA"), "{error}");
 }

@@ -32,16 +32,13 @@ impl Servers {
     /// # Errors
     /// When a server is not named, or a service is not built.
     pub fn of(options: &ScalingOptions) -> Result<Self> {
-        let named = |value: &Option<String>, name: &str| {
-            let how = "eval \"$(cargo xtask infra args --env)\", or leave it out: --parts growth";
-            value.clone().with_context(|| format!("replicas need {name}: {how}"))
-        };
         let here = std::env::current_exe()?;
         let beside = here.parent().context("a program is in a directory")?;
+        let named = &options.servers;
         let servers = Self {
-            kafka: named(&options.kafka, "--kafka or TEST_KAFKA")?,
-            registry: named(&options.registry, "--registry or TEST_REGISTRY")?,
-            postgres: named(&options.postgres, "--postgres or TEST_POSTGRES")?,
+            kafka: named.kafka()?,
+            registry: named.registry()?,
+            postgres: named.postgres()?,
             programs: options.programs.clone().unwrap_or_else(|| beside.to_owned()),
         };
         for (service, _) in SERVICES {

@@ -1,4 +1,4 @@
-//! The command line; every option can be given by environment as well.
+//! The command line; what it says can be given by environment as well.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -8,7 +8,7 @@ use messaging::app::Databases;
 use notification_service::{channels::mail::Smtp, domain::Rate};
 use platform::distributed::Servers;
 
-/// An event-driven shop: order, inventory, shipping and notification in one process.
+/// An event-driven shop: order, inventory, shipping, notification and recommendation in one process.
 #[derive(Debug, Parser)]
 #[command(name = "shop", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {

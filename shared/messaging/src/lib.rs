@@ -7,6 +7,7 @@
 //! ```
 
 pub mod app;
+mod caught;
 pub mod consumer;
 pub mod database;
 pub mod dead_letters;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use events::{CodecError, Envelope, codec::Decoded};
 
 use crate::{
-    execute::Item,
+    caught::caught,
+    execute::{ExecuteError, Item},
     record::Record,
     retry::Backoff,
     service::{Context, Heard, Hearing, Service},
@@ -19,7 +20,11 @@ pub async fn prepare<S: Service>(ctx: &Context<S>, records: &[Arc<Record>]) -> V
     let mut backoff = Backoff::default();
     for record in records {
         loop {
-            match prepare_one(ctx, record).await {
+            let prepared = caught(prepare_one(ctx, record)).await.unwrap_or_else(|words| {
+                let reason = ExecuteError::Panicked(words).to_string();
+                Ok(Some(Item::Poison(record.clone(), reason)))
+            });
+            match prepared {
                 Ok(item) => {
                     ctx.metrics.consumed(record);
                     items.extend(item);

@@ -1,7 +1,12 @@
 //! The one way out (I3): what a transaction left in the outbox is appended to the log in its
 //! order, then forgotten. Woken by the commit; one relay per database, a deposed one is fenced.
 
-use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sea_orm::{ConnectionTrait, DbErr};
 use tokio::sync::oneshot;
@@ -114,6 +119,7 @@ impl<S: Service> Relay<S> {
 
     async fn relay(&mut self, producer: &dyn Producer, backoff: &mut Backoff) -> RelayError {
         let mut chain = Chain::new(self.database.clone());
+        let mut measured_at: Option<Instant> = None;
         loop {
             self.sent.retain_mut(|(_, done)| {
                 matches!(done.try_recv(), Err(oneshot::error::TryRecvError::Empty))
@@ -140,6 +146,10 @@ impl<S: Service> Relay<S> {
             if is_all {
                 self.executor.load().set_overloaded(false);
                 self.rest(&mut chain).await;
+            } else if measured_at.is_none_or(|at| at.elapsed() >= LOOK_AGAIN) {
+                // The log takes what it is given, but perhaps not as fast as it comes.
+                self.measure().await;
+                measured_at = Some(Instant::now());
             }
         }
     }

@@ -2,13 +2,14 @@
 //! transactions do. Thousands of streams cost few statements then, and one alone waits for nobody.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use kernel::OrderId;
 use messaging::{database::StoreError, sets};
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbErr, RuntimeErr};
 use tokio::sync::oneshot;
 
 use super::{entity, read_body};
@@ -20,12 +21,17 @@ type Found = Result<Option<Arc<Order>>, Arc<StoreError>>;
 /// Those who ask, and what for.
 #[derive(Default)]
 pub struct Lookup {
-    waiting: Mutex<Questions>,
+    waiting: Mutex<VecDeque<Question>>,
     /// Whoever has it reads for all.
     turn: tokio::sync::Mutex<()>,
 }
 
-type Questions = HashMap<OrderId, Vec<oneshot::Sender<Found>>>;
+type Question = (OrderId, oneshot::Sender<Found>);
+
+/// Questions that one statement answers.
+const LIMIT: usize = 512;
+/// How long it may take: a server that is cut off says nothing.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Lookup {
     /// The order as it is now or was committed later.
@@ -33,46 +39,53 @@ impl Lookup {
     /// # Errors
     /// When the database refuses, or the row is not what this code wrote.
     pub async fn find(&self, db: &impl ConnectionTrait, id: OrderId) -> Found {
+        let mut answer = self.ask(id);
         loop {
-            let mut answer = self.ask(id);
-            let found = tokio::select! {
+            tokio::select! {
                 biased;
-                found = &mut answer => found,
-                _turn = self.turn.lock() => {
-                    self.answer_all(db).await;
-                    answer.await
-                }
-            };
-            // Whoever read for us may have gone away in the middle.
-            if let Ok(found) = found {
-                return found;
+                found = &mut answer => match found {
+                    Ok(found) => return found,
+                    // Whoever read for us has gone away in the middle.
+                    Err(_) => answer = self.ask(id),
+                },
+                _turn = self.turn.lock() => self.answer_some(db).await,
             }
         }
     }
 
     fn ask(&self, id: OrderId) -> oneshot::Receiver<Found> {
         let (asker, answer) = oneshot::channel();
-        self.waiting().entry(id).or_default().push(asker);
+        self.waiting().push_back((id, asker));
         answer
     }
 
-    async fn answer_all(&self, db: &impl ConnectionTrait) {
-        let questions = std::mem::take(&mut *self.waiting());
-        let rows = read(db, questions.keys()).await;
+    async fn answer_some(&self, db: &impl ConnectionTrait) {
+        let questions = self.take();
+        let reading = tokio::time::timeout(PATIENCE, read(db, &questions)).await;
+        let rows = reading.unwrap_or_else(|_| {
+            let silent = format!("the database was silent for {} s", PATIENCE.as_secs());
+            Err(DbErr::Conn(RuntimeErr::Internal(silent)))
+        });
         let rows = rows.map_err(|error| Arc::new(StoreError::from(error)));
-        for (id, askers) in questions {
+        for (id, asker) in questions {
             let found = match &rows {
                 Ok(rows) => order_in(rows.get(&id.to_string())),
                 Err(error) => Err(error.clone()),
             };
-            for asker in askers {
-                // Who asked may have gone.
-                asker.send(found.clone()).ok();
-            }
+            // Who asked may have gone.
+            asker.send(found).ok();
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Questions> {
+    /// Those who have waited longest and still do.
+    fn take(&self) -> Vec<Question> {
+        let mut waiting = self.waiting();
+        waiting.retain(|(_, asker)| !asker.is_closed());
+        let some = waiting.len().min(LIMIT);
+        waiting.drain(..some).collect()
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Question>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -84,9 +97,9 @@ fn order_in(row: Option<&entity::Model>) -> Found {
 
 async fn read(
     db: &impl ConnectionTrait,
-    ids: impl Iterator<Item = &OrderId>,
+    questions: &[Question],
 ) -> Result<HashMap<String, entity::Model>, DbErr> {
-    let ids: Vec<_> = ids.map(OrderId::to_string).collect();
+    let ids: Vec<_> = questions.iter().map(|(id, _)| id.to_string()).collect();
     let rows = sets::find::<entity::Entity>(db, entity::Column::Id, ids).await?;
     Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
 }
@@ -128,7 +141,7 @@ mod tests {
         assert!(first.as_mut().now_or_never().is_none());
         assert!(second.as_mut().now_or_never().is_none());
         assert!(third.as_mut().now_or_never().is_none());
-        assert_eq!(lookup.waiting()[&id].len(), 2);
+        assert_eq!(lookup.waiting().len(), 2);
         drop(first);
         // The second reads for the third as well.
         assert!(second.as_mut().now_or_never().is_none());
@@ -136,5 +149,20 @@ mod tests {
         drop(second);
         held.rollback().await.unwrap();
         assert!(third.await.unwrap().is_none());
+    }
+
+    #[actix_web::test]
+    async fn a_silent_database_is_not_waited_for() {
+        let database = Database::in_memory::<Migrator>().await.unwrap();
+        let (db, lookup) = (database.reader(), Lookup::default());
+        // More than one statement takes.
+        let ids = (0..=LIMIT).map(|_| OrderId(Uuid::now_v7()));
+        let asked = join_all(ids.map(|id| lookup.find(db, id)));
+        let held = database.begin().await.unwrap();
+        tokio::time::pause();
+        assert!(asked.await.into_iter().all(|found| found.unwrap_err().is_transient()));
+        tokio::time::resume();
+        held.rollback().await.unwrap();
+        assert!(lookup.find(db, OrderId(Uuid::now_v7())).await.unwrap().is_none());
     }
 }

@@ -1,16 +1,34 @@
 //! A log that is out of reach: what is said stays in the outbox, where a test can look at it, and
 //! only what a test hands over is heard.
 
-use std::future::pending;
+use std::{future::pending, sync::Arc};
 
 use async_trait::async_trait;
 use events::topics::Topic;
 use messaging::{
     log::{Consumer, EventLog, LogError, Producer},
-    record::Position,
+    record::{NewRecord, Position},
 };
+use tokio::sync::Semaphore;
 
-pub struct OutOfReach;
+#[derive(Default)]
+pub struct OutOfReach {
+    /// The log takes an append per permit after all, and keeps none.
+    pub appends: Option<Arc<Semaphore>>,
+}
+
+struct Slow(Arc<Semaphore>);
+
+#[async_trait]
+impl Producer for Slow {
+    async fn append(&self, _: Vec<NewRecord>) -> Result<(), LogError> {
+        match self.0.acquire().await {
+            Ok(permit) => permit.forget(),
+            Err(_) => return away(),
+        }
+        Ok(())
+    }
+}
 
 fn away<T>() -> Result<T, LogError> {
     Err(LogError::Unavailable("as this test wants it".into()))
@@ -23,7 +41,10 @@ impl EventLog for OutOfReach {
     }
 
     async fn producer(&self, _: Option<&str>) -> Result<Box<dyn Producer>, LogError> {
-        pending().await
+        match &self.appends {
+            Some(appends) => Ok(Box::new(Slow(appends.clone()))),
+            None => pending().await,
+        }
     }
 
     async fn subscribe(&self, _: &str, _: &[&str]) -> Result<Box<dyn Consumer>, LogError> {

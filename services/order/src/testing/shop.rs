@@ -60,7 +60,7 @@ pub fn databases() -> Databases {
 /// A platform whose log is out of reach.
 pub fn platform(clock: &Arc<HandClock>) -> Platform {
     Platform {
-        log: Arc::new(OutOfReach),
+        log: Arc::new(OutOfReach::default()),
         codec: Arc::new(Codec::fixed()),
         clock: clock.clone(),
         databases: databases(),
@@ -127,7 +127,7 @@ impl Shop {
 
     /// Tea and cake in EUR, a book in USD, gold at the price of all money, and ice, which is not
     /// sold at present.
-    async fn stock_up(&self) {
+    pub async fn stock_up(&self) {
         let usual = [("tea", 499, "EUR"), ("cake", 1_200, "EUR"), ("book", 2_000, "USD")];
         for (sku, price_minor, currency) in usual {
             self.hear(said::product(sku, price_minor, currency), None).await;

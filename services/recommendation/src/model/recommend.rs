@@ -2,7 +2,7 @@
 //!
 //! The shards are read where they are, under read locks if others write: the answer is that of one big index by
 //! construction, and it costs a fourth of what it costs to ask an actor for each shard and to merge their candidates
-//! (`cargo bench --bench scatter`).
+//! (`cargo bench -p recommendation-service --bench scatter`).
 
 use super::catalogue::Catalogue;
 use super::context::Context;

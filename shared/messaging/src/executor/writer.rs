@@ -1,8 +1,7 @@
 //! The one that writes: takes what waits for a transaction, commits it and tells whoever waits.
 
-use std::{mem, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
-use futures::FutureExt as _;
 use tokio::sync::watch;
 
 use super::{
@@ -11,6 +10,7 @@ use super::{
     stopping,
 };
 use crate::{
+    caught::caught,
     database::{Chain, REST_AFTER},
     execute::{Batch, ExecuteError, Item, Outcome, Repeats, execute},
     retry::Backoff,
@@ -194,9 +194,8 @@ impl<S: Service> Writer<S> {
 
     async fn try_once(&mut self, batch: &Batch<S>) -> Result<Outcome<S>, ExecuteError> {
         let tx = self.chain.begin().await?;
-        let outcome = AssertUnwindSafe(execute(&self.ctx, &tx, batch)).catch_unwind().await;
-        let outcome =
-            outcome.unwrap_or_else(|panic| Err(ExecuteError::Panicked(words_of(&*panic))))?;
+        let outcome = caught(execute(&self.ctx, &tx, batch)).await;
+        let outcome = outcome.unwrap_or_else(|words| Err(ExecuteError::Panicked(words)))?;
         self.chain.commit(tx).await?;
         self.announce(&outcome);
         Ok(outcome)
@@ -213,11 +212,6 @@ impl<S: Service> Writer<S> {
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     // A sender that is gone stops us as well.
     stop.wait_for(|stop| *stop).await.ok();
-}
-
-fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".into())
 }
 
 fn report<S: Service>(result: Result<Outcome<S>, ExecuteError>) {

@@ -9,11 +9,12 @@ use events::{Codec, trace::TraceContext};
 use futures::poll;
 use kernel::Clock as _;
 use messaging::{app::Databases, executor::RequestError};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{
     domain::{Change, Command},
-    testing::{HandClock, events::*, shop::*},
+    testing::{HandClock, events::*, log::OutOfReach, shop::*},
 };
 
 const TABLES: [&str; 5] = ["orders", "outbox", "idempotency_keys", "deadlines", "timeline"];
@@ -75,6 +76,37 @@ async fn an_overloaded_service_says_when_to_come_back_and_still_answers_queries(
     assert_eq!(shop.show(&id).await["status"], "PENDING");
     shop.app.executor.load().set_overloaded(false);
     shop.place("k", &tea()).await.with(201);
+}
+
+#[actix_web::test]
+async fn orders_are_not_taken_while_the_log_is_too_slow() {
+    let clock = HandClock::new();
+    let mut platform = platform(&clock);
+    let appends = Arc::new(Semaphore::new(0));
+    platform.log = Arc::new(OutOfReach { appends: Some(appends.clone()) });
+    let shop = Shop::on(platform, clock).await;
+    shop.stock_up().await;
+    shop.sql(
+        "INSERT INTO outbox (id, aggregatetype, aggregateid, type, headers, created_at)
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 105000)
+         SELECT i, 'orders', 'o', 'OrderPlaced', '[]', 0 FROM n",
+    )
+    .await;
+    let place = async || shop.place(&shop.clock.new_id().to_string(), &tea()).await;
+    let refused = loop {
+        // The log takes one append, and the relay sees what is left.
+        appends.add_permits(1);
+        let answer = place().await;
+        if answer.status != 201 {
+            break answer;
+        }
+    };
+    refused.is_problem(503, "service-unavailable", "");
+    appends.add_permits(1000);
+    while place().await.status != 201 {
+        tokio::task::yield_now().await;
+    }
+    shop.close().await;
 }
 
 #[actix_web::test]
