@@ -133,7 +133,7 @@ mod tests {
     #[actix_web::test]
     async fn what_is_asked_meanwhile_is_read_together_and_again_when_the_reader_goes_away() {
         let database = Database::in_memory::<Migrator>().await.unwrap();
-        let (db, id) = (database.reader(), OrderId(Uuid::now_v7()));
+        let (db, id) = (database.reader(), OrderId(Uuid::from_u128(1)));
         let lookup = Lookup::default();
         // While somebody has the only connection, a read does not end.
         let held = database.begin().await.unwrap();
@@ -156,13 +156,13 @@ mod tests {
         let database = Database::in_memory::<Migrator>().await.unwrap();
         let (db, lookup) = (database.reader(), Lookup::default());
         // More than one statement takes.
-        let ids = (0..=LIMIT).map(|_| OrderId(Uuid::now_v7()));
+        let ids = (0..=LIMIT as u128).map(|number| OrderId(Uuid::from_u128(number)));
         let asked = join_all(ids.map(|id| lookup.find(db, id)));
         let held = database.begin().await.unwrap();
         tokio::time::pause();
         assert!(asked.await.into_iter().all(|found| found.unwrap_err().is_transient()));
         tokio::time::resume();
         held.rollback().await.unwrap();
-        assert!(lookup.find(db, OrderId(Uuid::now_v7())).await.unwrap().is_none());
+        assert!(lookup.find(db, OrderId(Uuid::from_u128(1))).await.unwrap().is_none());
     }
 }
