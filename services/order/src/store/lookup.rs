@@ -30,15 +30,22 @@ type Question = (OrderId, oneshot::Sender<Found>);
 
 /// Questions that one statement answers.
 const LIMIT: usize = 512;
-/// How long it may take: a server that is cut off says nothing.
+/// How long a question waits: a server that is cut off says nothing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Lookup {
     /// The order as it is now or was committed later.
     ///
     /// # Errors
-    /// When the database refuses, or the row is not what this code wrote.
+    /// When the database refuses or says nothing, or the row is not what this code wrote.
     pub async fn find(&self, db: &impl ConnectionTrait, id: OrderId) -> Found {
+        tokio::time::timeout(PATIENCE, self.answer(db, id)).await.unwrap_or_else(|_| {
+            let silent = format!("the database was silent for {} s", PATIENCE.as_secs());
+            Err(Arc::new(DbErr::Conn(RuntimeErr::Internal(silent)).into()))
+        })
+    }
+
+    async fn answer(&self, db: &impl ConnectionTrait, id: OrderId) -> Found {
         let mut answer = self.ask(id);
         loop {
             tokio::select! {
@@ -61,11 +68,7 @@ impl Lookup {
 
     async fn answer_some(&self, db: &impl ConnectionTrait) {
         let questions = self.take();
-        let reading = tokio::time::timeout(PATIENCE, read(db, &questions)).await;
-        let rows = reading.unwrap_or_else(|_| {
-            let silent = format!("the database was silent for {} s", PATIENCE.as_secs());
-            Err(DbErr::Conn(RuntimeErr::Internal(silent)))
-        });
+        let rows = read(db, &questions).await;
         let rows = rows.map_err(|error| Arc::new(StoreError::from(error)));
         for (id, asker) in questions {
             let found = match &rows {
