@@ -158,8 +158,7 @@ fn about(clock: Clock) -> About {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::ServerOptions;
-    use crate::plan::Plan;
+    use crate::{cli::ServerOptions, plan::Plan};
 
     fn options(line: &str) -> ScalingOptions {
         let words = ["load-tests", "scaling"].into_iter().chain(line.split_whitespace());

@@ -4,11 +4,17 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt as _;
 
-/// What `work` comes to, or the words of its panic.
-pub async fn caught<T>(work: impl Future<Output = T>) -> Result<T, String> {
+use crate::execute::ExecuteError;
+
+/// What `work` comes to.
+///
+/// # Errors
+/// [`ExecuteError::Panicked`], in the words of the panic.
+pub async fn caught<T>(work: impl Future<Output = T>) -> Result<T, ExecuteError> {
     AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        text.or_else(|| panic.downcast_ref().cloned()).unwrap_or_else(|| "a panic".into())
+        let text = text.or_else(|| panic.downcast_ref().cloned());
+        ExecuteError::Panicked(text.unwrap_or_else(|| "a panic".into()))
     })
 }
 
@@ -23,8 +29,10 @@ mod tests {
             1 => panic!("plain words"),
             _ => panic!("{panics} words"),
         };
-        assert_eq!(caught(work(0)).await, Ok(7));
-        assert_eq!(caught(work(1)).await, Err("plain words".to_owned()));
-        assert_eq!(caught(work(2)).await, Err("2 words".to_owned()));
+        assert_eq!(caught(work(0)).await.unwrap(), 7);
+        for (panics, words) in [(1, "plain words"), (2, "2 words")] {
+            let error = caught(work(panics)).await.unwrap_err();
+            assert!(matches!(&error, ExecuteError::Panicked(own) if own == words), "{error}");
+        }
     }
 }

@@ -20,11 +20,10 @@ pub async fn prepare<S: Service>(ctx: &Context<S>, records: &[Arc<Record>]) -> V
     let mut backoff = Backoff::default();
     for record in records {
         loop {
-            let prepared = caught(prepare_one(ctx, record)).await.unwrap_or_else(|words| {
-                let reason = ExecuteError::Panicked(words).to_string();
-                Ok(Some(Item::Poison(record.clone(), reason)))
-            });
-            match prepared {
+            let poison = |panicked: ExecuteError| {
+                Ok(Some(Item::Poison(record.clone(), panicked.to_string())))
+            };
+            match caught(prepare_one(ctx, record)).await.unwrap_or_else(poison) {
                 Ok(item) => {
                     ctx.metrics.consumed(record);
                     items.extend(item);

@@ -194,8 +194,7 @@ impl<S: Service> Writer<S> {
 
     async fn try_once(&mut self, batch: &Batch<S>) -> Result<Outcome<S>, ExecuteError> {
         let tx = self.chain.begin().await?;
-        let outcome = caught(execute(&self.ctx, &tx, batch)).await;
-        let outcome = outcome.unwrap_or_else(|words| Err(ExecuteError::Panicked(words)))?;
+        let outcome = caught(execute(&self.ctx, &tx, batch)).await??;
         self.chain.commit(tx).await?;
         self.announce(&outcome);
         Ok(outcome)
