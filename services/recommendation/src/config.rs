@@ -40,7 +40,7 @@ pub const VARIABLES: &[Variable] = &[
         "how many shards learn at the same time (default: one for two cores)",
     ),
     Variable::with_default("SHOP_MAX_ITEMS", "500000", "how many SKUs there may be"),
-    Variable::with_default("SHOP_SESSIONS_RETAINED", "300000", "how many sessions are retained"),
+    Variable::with_default("SHOP_SESSIONS_RETAINED", "200000", "how many sessions are retained"),
     Variable::with_default(
         "SHOP_SESSION_INACTIVITY_S",
         "1800",

@@ -15,12 +15,12 @@
 mod arena;
 mod catalogue;
 mod codec;
-
 mod context;
 mod event;
 mod index;
 mod neighbours;
 mod parameters;
+mod places;
 mod postings;
 pub(crate) mod ranking;
 mod recommend;

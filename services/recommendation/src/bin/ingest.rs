@@ -20,7 +20,7 @@ use recommendation_service::{
     Config,
     activity::{Activity, MAX_ENTRIES, OWNER, Recorder},
     build,
-    model::{Click, ClickKind},
+    model::{Click, ClickKind, Parameters},
     synthetic::{Shape, SyntheticClicks},
 };
 use uuid::Uuid;
@@ -41,7 +41,7 @@ struct Arguments {
     #[arg(long, default_value_t = 100_000)]
     items: u32,
     /// Sessions retained.
-    #[arg(long, default_value_t = 300_000)]
+    #[arg(long, default_value_t = Parameters::default().sessions_retained)]
     sessions_retained: usize,
     /// Put before the names of topics. With one, the clicks have to be there already.
     #[arg(long)]

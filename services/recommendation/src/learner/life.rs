@@ -40,8 +40,10 @@ pub struct Life {
     pub has_changed: bool,
     actors: Vec<Addr<ShardActor>>,
     offsets: Offsets,
-    /// Where the partitions ended at the start.
+    /// Where the partitions ended at the start that are not learned so far.
     ends: Vec<Position>,
+    /// Partitions that are.
+    resting: Vec<TopicPartition>,
     watermark_micros: Option<i64>,
 }
 
@@ -62,7 +64,7 @@ impl Life {
         let actors = threads.iter().enumerate().map(start).collect();
         let offsets = from.into_iter().map(|from| (from.at, from.offset)).collect();
         let watermark_micros = pool.watermark_micros();
-        let has_changed = false;
+        let (has_changed, resting) = Default::default();
         Self {
             pool,
             consumer,
@@ -72,6 +74,7 @@ impl Life {
             actors,
             offsets,
             ends,
+            resting,
             watermark_micros,
         }
     }
@@ -82,10 +85,23 @@ impl Life {
         self.offsets.iter().map(position).collect()
     }
 
-    /// Whether everything is learned that was in the log at the start.
-    pub fn has_caught_up(&self) -> bool {
-        let behind = |end: &Position| self.offsets.get(&end.at).is_some_and(|&at| at < end.offset);
-        self.flight.is_landed() && !self.ends.iter().any(behind)
+    /// Whether everything is learned that was in the log at the start. What is learned so far rests until all is: a
+    /// broker that is asked only for partitions without anything new waits for it, and then so do we.
+    pub fn has_caught_up(&mut self) -> bool {
+        if !self.flight.is_landed() {
+            return false;
+        }
+        let offsets = &self.offsets;
+        let is_learned =
+            |end: &mut Position| offsets.get(&end.at).is_none_or(|&at| at >= end.offset);
+        let learned: Vec<_> = self.ends.extract_if(.., is_learned).map(|end| end.at).collect();
+        if self.ends.is_empty() {
+            self.consumer.resume(&std::mem::take(&mut self.resting));
+        } else if !learned.is_empty() {
+            self.consumer.pause(&learned);
+            self.resting.extend(learned);
+        }
+        self.ends.is_empty()
     }
 
     /// Goes past offsets that no record has: markers of transactions and forgotten records are never delivered. No

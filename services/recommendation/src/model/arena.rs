@@ -1,24 +1,13 @@
-//! Where the clicks of all sessions lie: runs of fixed capacities, so that a click costs its 12 bytes and little
-//! more. A vector per session would cost a header, the allocator's header and its rounding on top.
+//! Where the clicks of all sessions lie, and the short lists of the inverted index: runs of fixed capacities, so that an
+//! element costs its bytes and little more. A vector for each would cost its header, the allocator's, and its rounding.
 
-use super::narrow;
+use super::places::Places;
 
-/// The largest number of clicks in one run.
+/// The largest number of elements in one run.
 pub const MAX_RUN: usize = 64;
 const CAPACITIES: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, MAX_RUN];
 
-/// A click within its session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StoredClick {
-    /// The item's id.
-    pub item: u32,
-    /// Milliseconds after the base time of its session.
-    pub offset_ms: u32,
-    /// Tells a repeat from a new click.
-    pub fingerprint: u32,
-}
-
-/// The place of one session's clicks.
+/// The place of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Run {
     place: u32,
@@ -31,101 +20,118 @@ impl Run {
     pub const fn len(self) -> usize {
         self.len as usize
     }
+
+    const fn capacity(self) -> usize {
+        CAPACITIES[self.class as usize]
+    }
 }
 
-#[derive(Clone, Debug, Default)]
-struct Class {
-    clicks: Vec<StoredClick>,
-    free: Vec<u32>,
+/// Runs of several capacities.
+#[derive(Clone, Debug)]
+pub struct Arena<T> {
+    classes: [Places<T>; CAPACITIES.len()],
 }
 
-/// Runs of clicks, one vector per capacity, freed places being used again.
-#[derive(Clone, Debug, Default)]
-pub struct Arena {
-    classes: [Class; CAPACITIES.len()],
+impl<T: Copy + Default> Default for Arena<T> {
+    fn default() -> Self {
+        Self { classes: CAPACITIES.map(Places::new) }
+    }
 }
 
-impl Arena {
-    /// A new run without clicks.
+impl<T: Copy + Default> Arena<T> {
+    /// A new run without elements.
     pub fn allocate(&mut self) -> Run {
-        Run { place: self.take_place(0), class: 0, len: 0 }
+        Run { place: self.classes[0].take(T::default()), class: 0, len: 0 }
     }
 
     /// Gives a run's place back.
     pub fn release(&mut self, run: Run) {
-        self.classes[run.class as usize].free.push(run.place);
+        self.classes[run.class as usize].release(run.place);
     }
 
-    /// The clicks of a run.
-    pub fn clicks(&self, run: Run) -> &[StoredClick] {
-        let start = run.place as usize * CAPACITIES[run.class as usize];
-        &self.classes[run.class as usize].clicks[start..start + run.len()]
+    /// The elements of a run.
+    pub fn run(&self, run: Run) -> &[T] {
+        &self.classes[run.class as usize].at(run.place)[..run.len()]
     }
 
-    /// The clicks of a run, to be changed.
-    pub fn clicks_mut(&mut self, run: Run) -> &mut [StoredClick] {
-        let start = run.place as usize * CAPACITIES[run.class as usize];
-        &mut self.classes[run.class as usize].clicks[start..start + run.len()]
+    /// The elements of a run, to be changed.
+    pub fn run_mut(&mut self, run: Run) -> &mut [T] {
+        &mut self.classes[run.class as usize].at_mut(run.place)[..run.len()]
     }
 
-    /// Inserts a click before the one at `at`. The run must have less than [`MAX_RUN`].
-    pub fn insert(&mut self, run: &mut Run, at: usize, click: StoredClick) {
-        if run.len() == CAPACITIES[run.class as usize] {
-            self.grow(run);
+    /// Inserts an element before the one at `at`. The run must have less than [`MAX_RUN`].
+    pub fn insert(&mut self, run: &mut Run, at: usize, element: T) {
+        if run.len() == run.capacity() {
+            self.resize(run);
         }
         run.len += 1;
-        let clicks = self.clicks_mut(*run);
-        clicks.copy_within(at..clicks.len() - 1, at + 1);
-        clicks[at] = click;
+        let elements = self.run_mut(*run);
+        elements.copy_within(at..elements.len() - 1, at + 1);
+        elements[at] = element;
     }
 
-    /// Removes the oldest click.
-    pub fn remove_first(&mut self, run: &mut Run) {
-        let clicks = self.clicks_mut(*run);
-        clicks.copy_within(1.., 0);
+    /// Removes the element at `at`.
+    pub fn remove(&mut self, run: &mut Run, at: usize) -> T {
+        let elements = self.run_mut(*run);
+        let removed = elements[at];
+        elements.copy_within(at + 1.., at);
         run.len -= 1;
+        if run.len() <= run.capacity() / 2 {
+            self.resize(run);
+        }
+        removed
     }
 
-    fn grow(&mut self, run: &mut Run) {
-        let class = run.class + 1;
-        let larger = Run { place: self.take_place(class), class, len: run.len };
-        let mut copy = [StoredClick::default(); MAX_RUN];
-        copy[..run.len()].copy_from_slice(self.clicks(*run));
-        self.clicks_mut(larger).copy_from_slice(&copy[..run.len()]);
+    /// Moves the elements from `at` on to a run of their own.
+    pub fn split_off(&mut self, run: &mut Run, at: usize) -> Run {
+        let mut rest = self.allocate();
+        while run.len() > at {
+            let last = self.remove(run, run.len() - 1);
+            self.insert(&mut rest, 0, last);
+        }
+        rest
+    }
+
+    /// Moves a run to where it fits, with room for one more.
+    fn resize(&mut self, run: &mut Run) {
+        let class = CAPACITIES.partition_point(|&capacity| capacity <= run.len());
+        let class = class.min(CAPACITIES.len() - 1).to_le_bytes()[0];
+        if class == run.class {
+            return;
+        }
+        let place = self.classes[class as usize].take(T::default());
+        let resized = Run { place, class, len: run.len };
+        let mut copy = [T::default(); MAX_RUN];
+        copy[..run.len()].copy_from_slice(self.run(*run));
+        self.run_mut(resized).copy_from_slice(&copy[..run.len()]);
         self.release(*run);
-        *run = larger;
-    }
-
-    fn take_place(&mut self, class: u8) -> u32 {
-        let capacity = CAPACITIES[class as usize];
-        let class = &mut self.classes[class as usize];
-        class.free.pop().unwrap_or_else(|| {
-            let place = narrow(class.clicks.len() / capacity);
-            class.clicks.resize(class.clicks.len() + capacity, StoredClick::default());
-            place
-        })
+        *run = resized;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    #[test]
-    fn runs_keep_their_clicks_while_they_grow_and_places_are_used_again() {
-        let mut arena = Arena::default();
-        let mut runs = [arena.allocate(), arena.allocate()];
-        for item in 0..64 {
-            for run in &mut runs {
-                arena.insert(run, 0, StoredClick { item, ..StoredClick::default() });
+    proptest! {
+        #[test]
+        fn runs_hold_what_vectors_hold(changes in prop::collection::vec((0usize..3, any::<bool>(), 0usize..64), 0..600)) {
+            let mut arena = Arena::default();
+            let mut runs = [arena.allocate(), arena.allocate(), arena.allocate()];
+            let mut vectors = [const { Vec::new() }; 3];
+            for (number, (which, grow, at)) in changes.into_iter().enumerate() {
+                let (run, vector) = (&mut runs[which], &mut vectors[which]);
+                if grow && vector.len() < MAX_RUN {
+                    let at = at.min(vector.len());
+                    vector.insert(at, number);
+                    arena.insert(run, at, number);
+                } else if at < vector.len() {
+                    vector.remove(at);
+                    arena.remove(run, at);
+                }
+                prop_assert!((0..3).all(|which| arena.run(runs[which]) == vectors[which]));
             }
         }
-        let items: Vec<u32> = arena.clicks(runs[1]).iter().map(|click| click.item).collect();
-        assert_eq!(items, (0..64).rev().collect::<Vec<_>>());
-        arena.remove_first(&mut runs[1]);
-        assert_eq!(arena.clicks(runs[1])[0].item, 62);
-        arena.release(runs[1]);
-        assert_eq!(arena.allocate().len(), 0);
-        assert_eq!(arena.clicks(runs[0])[0].item, 63);
     }
 }

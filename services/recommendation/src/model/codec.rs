@@ -4,9 +4,9 @@
 //! derived (postings, popularity, the order of retention) is not, and nothing depends on the number of shards: what n
 //! shards wrote can be restored into m. Whoever stores it adds a checksum and the offsets of the log.
 
-use super::arena::StoredClick;
 use super::retention::LOTS;
 use super::sessions::SessionView;
+use super::sessions::StoredClick;
 use super::shard::Shard;
 use super::{Catalogue, SessionIndex, SessionKey, Window, varint};
 use std::io::{self, Read, Write};

@@ -1,6 +1,6 @@
 //! The current session as a query sees it.
 
-use super::sessions::SessionView;
+use super::sessions::{SessionView, StoredClick};
 
 /// The items of the current visit.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +21,7 @@ impl Context {
     /// Takes the clicks of a stored session since its last long pause.
     pub fn extend_from_visit(&mut self, session: &SessionView<'_>, inactivity_ms: i64) {
         let clicks = session.clicks;
-        let pause = |pair: &[super::arena::StoredClick]| {
+        let pause = |pair: &[StoredClick]| {
             i64::from(pair[1].offset_ms) - i64::from(pair[0].offset_ms) > inactivity_ms
         };
         let start = clicks.windows(2).rposition(pause).map_or(0, |place| place + 1);

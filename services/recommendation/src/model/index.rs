@@ -2,7 +2,7 @@
 //!
 //! The postings are a function of the retained sessions alone, so they need not be saved.
 
-use super::arena::{MAX_RUN, StoredClick};
+use super::arena::MAX_RUN;
 use super::postings::{MAX_SLOTS, Posting, Postings, Recency};
 use super::ranking::Ranking;
 use super::retention::{LOTS, Retention, lot_of};
@@ -17,7 +17,7 @@ pub struct SessionIndex {
     store: SessionStore,
     by_key: HashTable<u32>,
     hasher: DefaultHashBuilder,
-    postings: Vec<Postings>,
+    postings: Postings,
     popularity: Ranking,
     retention: Retention,
     clicks_per_session: usize,
@@ -32,7 +32,7 @@ impl SessionIndex {
             store: SessionStore::default(),
             by_key: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
-            postings: Vec::new(),
+            postings: Postings::default(),
             popularity: Ranking::default(),
             retention: Retention::new(sessions_retained.min(MAX_SLOTS - LOTS)),
             clicks_per_session: clicks_per_session.clamp(1, MAX_RUN),
@@ -89,12 +89,12 @@ impl SessionIndex {
 
     /// In how many sessions an item occurs.
     pub(crate) fn sessions_with(&self, item: u32) -> usize {
-        self.postings.get(item as usize).map_or(0, Postings::len)
+        self.popularity.count(item) as usize
     }
 
     /// The sessions with an item, the most recent first.
     pub(crate) fn newest(&self, item: u32) -> impl Iterator<Item = Posting> + '_ {
-        self.postings.get(item as usize).into_iter().flat_map(Postings::newest)
+        self.postings.newest(item)
     }
 
     /// The session in a slot.
@@ -189,7 +189,7 @@ impl SessionIndex {
         match newest_before {
             Some(before_ms) if before_ms >= time_ms => {}
             Some(before_ms) => {
-                self.postings[item as usize].remove(slot, before_ms);
+                self.postings.remove(item, slot, before_ms);
                 self.post(slot, item, time_ms);
             }
             None => {
@@ -200,23 +200,25 @@ impl SessionIndex {
     }
 
     fn post(&mut self, slot: u32, item: u32, time_ms: i64) {
-        if self.postings.len() <= item as usize {
-            self.postings.resize_with(item as usize + 1, Postings::default);
-        }
         let Self { store, postings, .. } = self;
         let at = (time_ms, store.key(slot).bits());
-        postings[item as usize].insert(slot, at, |other| store.recency_of(other, item));
+        postings.insert(item, (slot, at), |other| store.recency_of(other, item));
     }
 
     fn drop_oldest(&mut self, slot: u32) {
+        self.withdraw(slot, 0);
+        self.store.remove_oldest(slot);
+    }
+
+    /// Takes a click of a session out of everything but the session.
+    fn withdraw(&mut self, slot: u32, place: usize) {
         let session = self.session(slot);
-        let Some(&StoredClick { item, .. }) = session.clicks.first() else { return };
-        if session.newest_of(item) == Some(0) {
-            let time_ms = session.time_ms(0);
-            self.postings[item as usize].remove(slot, time_ms);
+        let item = session.clicks[place].item;
+        if session.newest_of(item) == Some(place) {
+            let time_ms = session.time_ms(place);
+            self.postings.remove(item, slot, time_ms);
             self.popularity.decrement(item);
         }
-        self.store.remove_oldest(slot);
         self.clicks -= 1;
     }
 
@@ -228,8 +230,8 @@ impl SessionIndex {
 
     fn close(&mut self, slot: u32) {
         let key = self.store.key(slot);
-        for _ in 0..self.session(slot).clicks.len() {
-            self.drop_oldest(slot);
+        for place in 0..self.session(slot).clicks.len() {
+            self.withdraw(slot, place);
         }
         if let Ok(entry) = self.by_key.find_entry(self.hasher.hash_one(key), |&other| other == slot)
         {

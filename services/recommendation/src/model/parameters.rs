@@ -67,7 +67,7 @@ pub struct Parameters {
 impl Default for Parameters {
     fn default() -> Self {
         Self {
-            sessions_retained: 300_000,
+            sessions_retained: 200_000,
             orders_retained: 100_000,
             clicks_per_session: 64,
             inactivity_ms: 30 * 60 * 1000,

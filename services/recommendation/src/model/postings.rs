@@ -1,10 +1,11 @@
-//! One item's sessions, in the order of the newest click on the item in each: the inverted index's list.
+//! Each item's sessions, in the order of the newest click on the item in each: the inverted index's lists.
 //!
 //! A list is not cut at m, the query is: it reads the newest m over all shards. So the answer does not depend on the
 //! number of shards, and a list's length is bounded by the number of sessions retained, at 8 bytes each.
 
+use super::arena::{Arena, MAX_RUN, Run};
+use smallvec::SmallVec;
 use std::cmp::Ordering;
-use std::collections::VecDeque;
 
 /// The number of bits for a slot in a posting.
 const SLOT_BITS: u32 = 23;
@@ -16,7 +17,7 @@ const FIRST_MS: i64 = 946_684_800_000;
 const LAST_MS: i64 = (1 << (64 - SLOT_BITS)) - 1;
 
 /// A session in the list of an item: the time of its newest click on the item and its slot, in 8 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Posting(u64);
 
 impl Posting {
@@ -44,66 +45,123 @@ fn time_of(time_ms: i64) -> u64 {
 /// total order that does not depend on the order of arrival.
 pub type Recency = (i64, u64);
 
-/// The list of one item, oldest first.
+/// The lists of all items, each oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct Postings {
-    list: VecDeque<Posting>,
+    lists: Vec<List>,
+    arena: Arena<Posting>,
 }
 
-impl Postings {
-    /// How many sessions there are.
-    pub fn len(&self) -> usize {
-        self.list.len()
-    }
+/// One item's list in runs, none of them empty. Most items are rare, and have one.
+type List = SmallVec<[Run; 2]>;
 
-    /// The postings, newest first.
-    pub fn newest(&self) -> impl Iterator<Item = Posting> + '_ {
-        self.list.iter().rev().copied()
+impl Postings {
+    /// The postings of an item, newest first.
+    pub fn newest(&self, item: u32) -> impl Iterator<Item = Posting> + '_ {
+        self.runs(item).iter().rev().flat_map(|&run| self.arena.run(run).iter().rev().copied())
     }
 
     /// Puts a session in its place. `recency` tells that of the session in a slot, needed only within one millisecond.
-    pub fn insert(&mut self, slot: u32, at: Recency, recency: impl Fn(u32) -> Recency) {
+    pub fn insert(
+        &mut self,
+        item: u32,
+        (slot, at): (u32, Recency),
+        recency: impl Fn(u32) -> Recency,
+    ) {
         let posting = Posting::new(at.0, slot);
-        let older = |other: &Posting| match other.time().cmp(&posting.time()) {
+        let is_older = |other: &Posting| match other.time().cmp(&posting.time()) {
             Ordering::Equal => recency(other.slot()) < at,
             order => order.is_lt(),
         };
-        match self.list.back() {
-            Some(newest) if !older(newest) => {
-                let place = self.list.partition_point(older);
-                self.list.insert(place, posting);
-            }
-            _ => self.list.push_back(posting),
+        let (mut which, mut place) = self.place(item, is_older);
+        if self.lists.len() <= item as usize {
+            self.lists.resize(item as usize + 1, List::new());
         }
+        let Self { lists, arena } = self;
+        let list = &mut lists[item as usize];
+        if list.is_empty() {
+            list.push(arena.allocate());
+        }
+        if list[which].len() == MAX_RUN {
+            let is_newest = (which + 1, place) == (list.len(), MAX_RUN);
+            let at = if is_newest { MAX_RUN } else { MAX_RUN / 2 };
+            let newer = arena.split_off(&mut list[which], at);
+            list.insert(which + 1, newer);
+            if place >= at {
+                (which, place) = (which + 1, place - at);
+            }
+        }
+        arena.insert(&mut list[which], place, posting);
     }
 
     /// Removes a session, knowing the time at which it stands.
-    pub fn remove(&mut self, slot: u32, time_ms: i64) {
+    pub fn remove(&mut self, item: u32, slot: u32, time_ms: i64) {
         let time = time_of(time_ms);
-        let from = self.list.partition_point(|posting| posting.time() < time);
-        let found = self.list.range(from..).position(|posting| posting.slot() == slot);
-        if let Some(place) = found {
-            self.list.remove(from + place);
+        let (first, mut from) = self.place(item, |posting| posting.time() < time);
+        let Some(list) = self.lists.get_mut(item as usize) else { return };
+        for which in first..list.len() {
+            let mut rest = self.arena.run(list[which])[from..].iter();
+            if let Some(place) = rest.position(|posting| posting.slot() == slot) {
+                self.arena.remove(&mut list[which], from + place);
+                if list[which].len() == 0 {
+                    self.arena.release(list.remove(which));
+                }
+                return;
+            }
+            from = 0;
         }
+    }
+
+    fn runs(&self, item: u32) -> &[Run] {
+        self.lists.get(item as usize).map_or(&[], SmallVec::as_slice)
+    }
+
+    /// The run, and the place in it, before which this is so for all postings of an item, and behind which for none. It is
+    /// so for all of nearly every list.
+    fn place(&self, item: u32, is_before: impl Fn(&Posting) -> bool) -> (usize, usize) {
+        let runs = self.runs(item);
+        let run = |which: usize| runs.get(which).map_or(&[][..], |&run| self.arena.run(run));
+        let last = runs.len().saturating_sub(1);
+        if run(last).last().is_none_or(&is_before) {
+            return (last, run(last).len());
+        }
+        let begins_before = |&run: &Run| self.arena.run(run).first().is_some_and(&is_before);
+        let which = runs.partition_point(begins_before).saturating_sub(1);
+        (which, run(which).partition_point(is_before))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    #[test]
-    fn sessions_stand_in_the_order_of_their_newest_click() {
-        let recency = [(5_000, 1), (5_500, 2), (5_500, 3), (9_000, 4), (1_000, 5)];
-        let recency = recency.map(|(time_ms, key)| (FIRST_MS + time_ms, key));
-        let mut postings = Postings::default();
-        for slot in [3, 0, 2, 4, 1] {
-            postings.insert(slot, recency[slot as usize], |other| recency[other as usize]);
+    const ITEM: u32 = 2;
+
+    proptest! {
+        /// In one run and in several, while sessions come and while they go.
+        #[test]
+        fn sessions_stand_in_the_order_of_their_newest_click(
+            mut clicks in prop::collection::vec(0i64..40, 0..300), late in any::<bool>(),
+        ) {
+            if !late { clicks.sort_unstable(); }
+            let at = |slot: u32| (FIRST_MS + clicks[slot as usize], u64::from(slot ^ 5));
+            let mut postings = Postings::default();
+            let mut expected: Vec<u32> = (0..).take(clicks.len()).collect();
+            for &slot in &expected {
+                postings.insert(ITEM, (slot, at(slot)), at);
+            }
+            prop_assert!(postings.runs(ITEM).len() <= 1 + clicks.len() / (MAX_RUN / 2));
+            expected.sort_unstable_by_key(|&slot| std::cmp::Reverse(at(slot)));
+            while let Some(oldest) = expected.pop() {
+                postings.remove(ITEM, oldest, at(oldest).0);
+                prop_assert!(postings.newest(ITEM).map(Posting::slot).eq(expected.iter().copied()));
+                if expected.len() > 1 {
+                    let slot = expected.remove(expected.len() / 2);
+                    postings.remove(ITEM, slot, at(slot).0);
+                }
+            }
+            prop_assert!(postings.runs(ITEM).is_empty());
         }
-        let slots = |postings: &Postings| postings.newest().map(|p| p.slot()).collect::<Vec<_>>();
-        assert_eq!(slots(&postings), [3, 2, 1, 0, 4]);
-        postings.remove(2, FIRST_MS + 5_500);
-        assert_eq!(slots(&postings), [3, 1, 0, 4]);
-        assert_eq!(postings.len(), 4);
     }
 }

@@ -4,10 +4,10 @@
 //! All scores are sums of fixed-point numbers, each computed from one session alone, so that they are the same in
 //! whatever order, and on however many shards, the sessions are read.
 
-use super::arena::StoredClick;
 use super::context::Context;
 use super::neighbours::{Neighbour, for_newest};
 use super::sessions::SessionView;
+use super::sessions::StoredClick;
 use super::weights::{MAX_CONTEXT, Weights, fixed, real, unfixed};
 use super::{Parameters, SessionIndex, SessionKey};
 

@@ -1,11 +1,23 @@
 //! The sessions of a shard and their clicks, each in a numbered slot.
 
-use super::arena::{Arena, Run, StoredClick};
+use super::arena::{Arena, Run};
+use super::places::Places;
 use super::postings::Recency;
 use super::{SessionKey, narrow};
 
 /// A session spans at most 2^32 ms, 49 days: that is how far its clicks' offsets reach.
 const MAX_SPAN_MS: i64 = u32::MAX as i64;
+
+/// A click within its session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoredClick {
+    /// The item's id.
+    pub item: u32,
+    /// Milliseconds after the base time of its session.
+    pub offset_ms: u32,
+    /// Tells a repeat from a new click.
+    pub fingerprint: u32,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Session {
@@ -48,23 +60,28 @@ impl SessionView<'_> {
 }
 
 /// Sessions by slot.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct SessionStore {
-    arena: Arena,
-    sessions: Vec<Session>,
-    free_slots: Vec<u32>,
+    clicks: Arena<StoredClick>,
+    sessions: Places<Session>,
+}
+
+impl Default for SessionStore {
+    fn default() -> Self {
+        Self { clicks: Arena::default(), sessions: Places::new(1) }
+    }
 }
 
 impl SessionStore {
     /// The key of the session in a slot.
     pub fn key(&self, slot: u32) -> SessionKey {
-        self.sessions[slot as usize].key
+        self.sessions.at(slot)[0].key
     }
 
     /// The session in a slot.
     pub fn session(&self, slot: u32) -> SessionView<'_> {
-        let Session { key, base_ms, run } = self.sessions[slot as usize];
-        SessionView { key, base_ms, clicks: self.arena.clicks(run) }
+        let Session { key, base_ms, run } = self.sessions.at(slot)[0];
+        SessionView { key, base_ms, clicks: self.clicks.run(run) }
     }
 
     /// The sessions in the order of their slots.
@@ -88,20 +105,17 @@ impl SessionStore {
 
     /// A new session without clicks.
     pub fn open(&mut self, key: SessionKey, base_ms: i64) -> u32 {
-        let session = Session { key, base_ms, run: self.arena.allocate() };
-        let slot = self.free_slots.pop().unwrap_or_else(|| {
-            self.sessions.push(session);
-            narrow(self.sessions.len() - 1)
-        });
-        self.sessions[slot as usize] = session;
+        let session = Session { key, base_ms, run: self.clicks.allocate() };
+        let slot = self.sessions.take(session);
+        self.sessions.at_mut(slot)[0] = session;
         slot
     }
 
     /// Gives a slot back.
     pub fn close(&mut self, slot: u32) {
-        let run = std::mem::take(&mut self.sessions[slot as usize].run);
-        self.arena.release(run);
-        self.free_slots.push(slot);
+        let run = std::mem::take(&mut self.sessions.at_mut(slot)[0].run);
+        self.clicks.release(run);
+        self.sessions.release(slot);
     }
 
     /// Whether a click at this time would lie too far from the oldest.
@@ -113,16 +127,15 @@ impl SessionStore {
     /// Inserts a click behind all that are not newer.
     pub fn insert(&mut self, slot: u32, item: u32, time_ms: i64, fingerprint: u32) {
         self.move_base(slot, time_ms);
-        let session = &mut self.sessions[slot as usize];
+        let session = &mut self.sessions.at_mut(slot)[0];
         let offset_ms = u32::try_from(time_ms - session.base_ms).unwrap_or(u32::MAX);
-        let at =
-            self.arena.clicks(session.run).partition_point(|click| click.offset_ms <= offset_ms);
-        self.arena.insert(&mut session.run, at, StoredClick { item, offset_ms, fingerprint });
+        let at = self.clicks.run(session.run).partition_point(|click| click.offset_ms <= offset_ms);
+        self.clicks.insert(&mut session.run, at, StoredClick { item, offset_ms, fingerprint });
     }
 
     /// Removes the oldest click.
     pub fn remove_oldest(&mut self, slot: u32) {
-        self.arena.remove_first(&mut self.sessions[slot as usize].run);
+        self.clicks.remove(&mut self.sessions.at_mut(slot)[0].run, 0);
     }
 
     /// Makes a time expressible relative to the session's base.
@@ -132,10 +145,10 @@ impl SessionStore {
         if (0..=MAX_SPAN_MS).contains(&(time_ms - view.base_ms)) {
             return;
         }
-        let session = &mut self.sessions[slot as usize];
+        let session = &mut self.sessions.at_mut(slot)[0];
         let shift = session.base_ms - base_ms;
         session.base_ms = base_ms;
-        for click in self.arena.clicks_mut(session.run) {
+        for click in self.clicks.run_mut(session.run) {
             click.offset_ms = u32::try_from(i64::from(click.offset_ms) + shift).unwrap_or(u32::MAX);
         }
     }
