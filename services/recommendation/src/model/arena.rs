@@ -1,4 +1,4 @@
-//! Where the clicks of all sessions lie, and the short lists of the inverted index: runs of fixed capacities, so that an
+//! Where the clicks of all sessions lie, and the lists of the inverted index: in runs of fixed capacities, so that an
 //! element costs its bytes and little more. A vector for each would cost its header, the allocator's, and its rounding.
 
 use super::places::Places;

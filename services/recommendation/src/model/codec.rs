@@ -5,8 +5,7 @@
 //! shards wrote can be restored into m. Whoever stores it adds a checksum and the offsets of the log.
 
 use super::retention::LOTS;
-use super::sessions::SessionView;
-use super::sessions::StoredClick;
+use super::sessions::{SessionView, StoredClick};
 use super::shard::Shard;
 use super::{Catalogue, SessionIndex, SessionKey, Window, varint};
 use std::io::{self, Read, Write};

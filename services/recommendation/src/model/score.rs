@@ -6,8 +6,7 @@
 
 use super::context::Context;
 use super::neighbours::{Neighbour, for_newest};
-use super::sessions::SessionView;
-use super::sessions::StoredClick;
+use super::sessions::{SessionView, StoredClick};
 use super::weights::{MAX_CONTEXT, Weights, fixed, real, unfixed};
 use super::{Parameters, SessionIndex, SessionKey};
 
