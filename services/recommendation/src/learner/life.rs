@@ -42,8 +42,6 @@ pub struct Life {
     offsets: Offsets,
     /// Where the partitions ended at the start that are not learned so far.
     ends: Vec<Position>,
-    /// Partitions that are.
-    resting: Vec<TopicPartition>,
     watermark_micros: Option<i64>,
 }
 
@@ -64,7 +62,7 @@ impl Life {
         let actors = threads.iter().enumerate().map(start).collect();
         let offsets = from.into_iter().map(|from| (from.at, from.offset)).collect();
         let watermark_micros = pool.watermark_micros();
-        let (has_changed, resting) = Default::default();
+        let has_changed = false;
         Self {
             pool,
             consumer,
@@ -74,7 +72,6 @@ impl Life {
             actors,
             offsets,
             ends,
-            resting,
             watermark_micros,
         }
     }
@@ -96,10 +93,10 @@ impl Life {
             |end: &mut Position| offsets.get(&end.at).is_none_or(|&at| at >= end.offset);
         let learned: Vec<_> = self.ends.extract_if(.., is_learned).map(|end| end.at).collect();
         if self.ends.is_empty() {
-            self.consumer.resume(&std::mem::take(&mut self.resting));
+            let all: Vec<_> = self.offsets.keys().cloned().collect();
+            self.consumer.resume(&all);
         } else if !learned.is_empty() {
             self.consumer.pause(&learned);
-            self.resting.extend(learned);
         }
         self.ends.is_empty()
     }

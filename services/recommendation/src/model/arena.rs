@@ -94,8 +94,8 @@ impl<T: Copy + Default> Arena<T> {
 
     /// Moves a run to where it fits, with room for one more.
     fn resize(&mut self, run: &mut Run) {
-        let class = CAPACITIES.partition_point(|&capacity| capacity <= run.len());
-        let class = class.min(CAPACITIES.len() - 1).to_le_bytes()[0];
+        let [class, ..] =
+            CAPACITIES.partition_point(|&capacity| capacity <= run.len()).to_le_bytes();
         if class == run.class {
             return;
         }

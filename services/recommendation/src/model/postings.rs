@@ -116,8 +116,8 @@ impl Postings {
         self.lists.get(item as usize).map_or(&[], SmallVec::as_slice)
     }
 
-    /// The run, and the place in it, before which this is so for all postings of an item, and behind which for none. It is
-    /// so for all of nearly every list.
+    /// The run, and the place in it, before which this is so for all postings of an item, and behind which for none. When
+    /// a click comes it mostly is so for all.
     fn place(&self, item: u32, is_before: impl Fn(&Posting) -> bool) -> (usize, usize) {
         let runs = self.runs(item);
         let run = |which: usize| runs.get(which).map_or(&[][..], |&run| self.arena.run(run));
@@ -133,6 +133,7 @@ impl Postings {
 
 #[cfg(test)]
 mod tests {
+    use super::super::narrow;
     use super::*;
     use proptest::prelude::*;
 
@@ -163,5 +164,17 @@ mod tests {
             }
             prop_assert!(postings.runs(ITEM).is_empty());
         }
+    }
+
+    #[test]
+    fn what_comes_between_two_full_runs_shares_runs() {
+        let run = narrow(MAX_RUN);
+        let at = |slot: u32| (FIRST_MS + [0, 20, 10][(slot / run) as usize], u64::from(slot));
+        let mut postings = Postings::default();
+        for slot in (0..2 * run).chain((2 * run..3 * run).rev()) {
+            postings.insert(ITEM, (slot, at(slot)), at);
+        }
+        assert!(postings.runs(ITEM).len() <= 6, "{} runs", postings.runs(ITEM).len());
+        assert!(postings.newest(ITEM).map(|p| at(p.slot())).is_sorted_by(|a, b| a > b));
     }
 }

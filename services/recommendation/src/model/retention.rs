@@ -41,11 +41,7 @@ impl Retention {
 
     /// Takes charge of a new session.
     pub fn add(&mut self, key: SessionKey, slot: u32, newest_ms: i64) {
-        let heap = &mut self.lots[lot_of(key)];
-        if heap.capacity() == 0 {
-            heap.reserve_exact(self.sessions_per_lot + 1);
-        }
-        heap.push(entry(key, slot, newest_ms));
+        self.lots[lot_of(key)].push(entry(key, slot, newest_ms));
     }
 
     /// The time up to which a lot takes no more clicks: what goes may have had any of them, so one that came again would
