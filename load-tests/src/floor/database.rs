@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use messaging::database::Database;
-use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend};
+use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, TransactionTrait as _};
 
 use super::{
     sagas::{Pair, Sagas},
@@ -21,7 +21,7 @@ pub async fn furnish(database: &Database, service: &Service, sagas: Sagas) -> Re
     }
     let stock = Prepared::new(STOCK, backend(database), service.name, 0);
     let rows = sagas.skus().map(|sku| (sku, String::new())).collect();
-    let tx = database.begin().await?;
+    let tx = database.reader().begin().await?;
     tx.execute_raw(stock.of_rows(rows)).await?;
     Ok(tx.commit().await?)
 }
@@ -36,7 +36,7 @@ pub async fn work(database: Database, service: &'static Service, sagas: Sagas) -
     let mut outbox = Outbox::new(backend, service);
     for batch in sagas.batches() {
         for step in &steps {
-            let tx = database.begin().await?;
+            let tx = database.reader().begin().await?;
             for (statement, rows) in &step.writes {
                 write(&tx, statement, sagas.rows(batch.clone(), *rows)).await?;
             }
@@ -45,7 +45,7 @@ pub async fn work(database: Database, service: &'static Service, sagas: Sagas) -
             tx.commit().await?;
         }
     }
-    let tx = database.begin().await?;
+    let tx = database.reader().begin().await?;
     outbox.remove(&tx).await?;
     Ok(tx.commit().await?)
 }

@@ -20,7 +20,7 @@ use messaging::{
     service::{Aggregate, Cause, Store, Voice},
     writes::Writes,
 };
-use sea_orm::DatabaseTransaction;
+use sea_orm::DatabaseExecutor;
 
 use self::{products::Products, reservations::Reservations, stock::Stocks};
 use crate::domain::{Command, Held, Movement, Reservation, Rules, State};
@@ -72,7 +72,7 @@ fn stock_of<'a>(command: &'a Command, reservation: &'a Reservation) -> Vec<&'a S
 impl Store for Inventories {
     type Rules = Rules;
 
-    async fn load(tx: &DatabaseTransaction, commands: &[&Command]) -> Result<Self, StoreError> {
+    async fn load(tx: &DatabaseExecutor<'_>, commands: &[&Command]) -> Result<Self, StoreError> {
         let (mut listed, mut orders) = (BTreeSet::new(), BTreeSet::new());
         for command in commands {
             match subject(command) {

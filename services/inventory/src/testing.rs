@@ -10,7 +10,7 @@ use kernel::{Clock, Sku};
 use messaging::{
     app::{App, Databases, Platform},
     embedded::EmbeddedLog,
-    execute::{Answer, Batch, ExecuteError, Outcome, Request, execute},
+    execute::{Answer, Batch, ExecuteError, Outcome, Request, transact},
     idempotency::IdempotencyKey,
     log::EventLog,
     outbox, pipeline,
@@ -82,10 +82,7 @@ impl Bench {
         &self,
         batch: &Batch<Inventory>,
     ) -> Result<Outcome<Inventory>, ExecuteError> {
-        let tx = self.app.ctx.database.begin().await?;
-        let outcome = execute(&self.app.ctx, &tx, batch).await?;
-        tx.commit().await?;
-        Ok(outcome)
+        transact(&self.app.ctx, batch).await
     }
 
     /// Hears all of `events` in one transaction.

@@ -16,7 +16,7 @@ use messaging::{
     service::{Aggregate, Context, Errand, Heard, Hearing, Service, Stamp, Unusable},
 };
 use platform::environment::{ConfigError, Environment, Variable};
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::{DatabaseExecutor, DbErr};
 
 use crate::{
     channels::{
@@ -219,7 +219,7 @@ impl Service for Notifications {
 
     async fn forget(
         &self,
-        tx: &DatabaseTransaction,
+        tx: &DatabaseExecutor<'_>,
         now: Timestamp,
         limit: u64,
     ) -> Result<bool, StoreError> {

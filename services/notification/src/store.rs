@@ -16,7 +16,7 @@ use messaging::{
     sets,
     writes::{Versions, Writes},
 };
-use sea_orm::{DatabaseTransaction, IntoActiveModel, entity::prelude::*};
+use sea_orm::{DatabaseExecutor, IntoActiveModel, entity::prelude::*};
 use uuid::Uuid;
 
 use self::{
@@ -58,7 +58,7 @@ struct Row {
 impl Store for Desk {
     type Rules = Rules;
 
-    async fn load(tx: &DatabaseTransaction, commands: &[&Command]) -> Result<Self, StoreError> {
+    async fn load(tx: &DatabaseExecutor<'_>, commands: &[&Command]) -> Result<Self, StoreError> {
         if commands.is_empty() {
             return Ok(Self::default());
         }
@@ -275,7 +275,7 @@ impl Wanted {
 }
 
 async fn notifications(
-    tx: &DatabaseTransaction,
+    tx: &DatabaseExecutor<'_>,
     ids: Vec<Uuid>,
 ) -> Result<BTreeMap<Uuid, Row>, StoreError> {
     let ids = ids.iter().map(Uuid::to_string).collect();

@@ -9,7 +9,7 @@ use kernel::{Clock as _, OrderId, Sku};
 use messaging::{
     app::{App, Databases, Platform},
     embedded::EmbeddedLog,
-    execute::{Batch, Request, execute},
+    execute::{Batch, Request, transact},
     pipeline,
     record::Record,
 };
@@ -90,11 +90,7 @@ impl Bench {
     }
 
     fn execute(&self, batch: &Batch<OrderService>) {
-        self.runtime.block_on(async {
-            let tx = self.app.ctx.database.begin().await.expect("a transaction");
-            execute(&self.app.ctx, &tx, batch).await.expect("it is done");
-            tx.commit().await.expect("it is committed");
-        });
+        self.runtime.block_on(transact(&self.app.ctx, batch)).expect("it is committed");
     }
 
     fn place(&self, id: OrderId) -> Request<OrderService> {

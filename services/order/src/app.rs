@@ -16,7 +16,7 @@ use messaging::{
     writes::Writes,
 };
 use platform::environment::{ConfigError, Environment, Variable};
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
+use sea_orm::{DatabaseConnection, DatabaseExecutor, DbErr};
 
 use crate::{
     choreography,
@@ -153,7 +153,7 @@ impl Service for OrderService {
     }
     async fn forget(
         &self,
-        tx: &DatabaseTransaction,
+        tx: &DatabaseExecutor<'_>,
         now: Timestamp,
         limit: u64,
     ) -> Result<bool, StoreError> {

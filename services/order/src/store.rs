@@ -19,7 +19,7 @@ use messaging::{
     sets,
     writes::{Versions, Writes},
 };
-use sea_orm::{DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, Set, entity::prelude::*};
+use sea_orm::{DatabaseExecutor, EntityTrait, QueryFilter, QueryOrder, Set, entity::prelude::*};
 use uuid::Uuid;
 
 use crate::domain::{Command, Order, Product, Rules, State, Status};
@@ -47,7 +47,7 @@ fn order_id(command: &Command) -> OrderId {
 impl Store for Orders {
     type Rules = Rules;
 
-    async fn load(tx: &DatabaseTransaction, commands: &[&Command]) -> Result<Self, StoreError> {
+    async fn load(tx: &DatabaseExecutor<'_>, commands: &[&Command]) -> Result<Self, StoreError> {
         let mut ids = Vec::new();
         let mut skus = Vec::new();
         for command in commands {
@@ -90,7 +90,7 @@ impl Store for Orders {
 }
 
 async fn load_orders(
-    tx: &DatabaseTransaction,
+    tx: &DatabaseExecutor<'_>,
     ids: Vec<String>,
 ) -> Result<BTreeMap<OrderId, Aggregate<State>>, StoreError> {
     let rows = sets::find::<entity::Entity>(tx, entity::Column::Id, ids).await?;

@@ -15,7 +15,7 @@ use messaging::{
     writes::{Versions, Writes},
 };
 use sea_orm::{
-    DatabaseTransaction, IntoActiveModel, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
+    DatabaseExecutor, IntoActiveModel, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
 };
 
 use self::entity::{ActiveModel, Column, Entity, Stage};
@@ -33,7 +33,7 @@ pub struct Shipments(BTreeMap<String, Aggregate<State>>);
 impl Store for Shipments {
     type Rules = Rules;
 
-    async fn load(tx: &DatabaseTransaction, commands: &[&Command]) -> Result<Self, StoreError> {
+    async fn load(tx: &DatabaseExecutor<'_>, commands: &[&Command]) -> Result<Self, StoreError> {
         let ids = commands.iter().map(|command| command.order_id.to_string()).collect();
         let rows = sets::find::<Entity>(tx, Column::OrderId, ids).await?;
         let keyed = rows.into_iter().map(|row| Ok((row.order_id.clone(), row::aggregate(row)?)));

@@ -4,12 +4,13 @@ mod chain;
 mod lease;
 mod notices;
 mod postgres;
+mod sqlite;
+mod transaction;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use sea_orm::{
-    ConnectOptions, Database as Orm, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait, sqlx,
+    Database as Orm, DatabaseConnection, DbErr, RuntimeErr, TransactionTrait, sqlx,
 };
 use sea_orm_migration::MigratorTrait;
 use tokio::task::JoinSet;
@@ -18,20 +19,18 @@ pub use self::{
     chain::{Chain, REST_AFTER},
     lease::{Duties, Duty, Lease},
     postgres::{DEFAULT_CONNECTIONS, Postgres},
+    transaction::Transaction,
 };
+use self::{sqlite::Place, transaction::Kind};
 use crate::signal::Signals;
 
-/// How long a statement may wait for SQLite's write lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Connections that only read, beside SQLite's one writer.
-const SQLITE_READERS: u32 = 4;
-/// Rows that SQLite's thread reads ahead: it goes to sleep when there is no room for the next.
-const SQLITE_ROWS_AHEAD: usize = 1024;
 /// One service's database, and the signals that its commits give.
 #[derive(Clone)]
 pub struct Database {
-    writer: DatabaseConnection,
-    reader: DatabaseConnection,
+    /// What is read through; PostgreSQL's transactions come from it as well.
+    pool: DatabaseConnection,
+    /// SQLite's.
+    writer: Option<sqlite::Writer>,
     /// Rung after a commit; what waits for work waits for these.
     pub signals: Signals,
     /// Which duties this replica does.
@@ -56,6 +55,9 @@ pub enum StoreError {
     /// The database says no, or nothing.
     #[error("database: {0}")]
     Database(#[from] DbErr),
+    /// SQLite does not write.
+    #[error("database: {0}")]
+    Sqlite(#[from] rusqlite::Error),
     /// A row cannot be what this code wrote.
     #[error("a row of {table} cannot be read: {reason}")]
     Corrupt {
@@ -72,39 +74,37 @@ impl StoreError {
         match self {
             Self::Conflict(_) => true,
             Self::Database(error) => is_transient(error),
+            Self::Sqlite(error) => is_transient_in_sqlite(error),
             Self::Corrupt { .. } => false,
         }
     }
 }
 
 impl Database {
-    /// Opens (or creates) the SQLite file of `service` in `dir` and brings it up to date.
+    /// Opens (or creates) the SQLite file of `service` in `dir` and brings it up to date. It has to be the
+    /// only one that writes to it, which a lock on `dir` sees to.
     ///
     /// # Errors
     /// When the file cannot be opened or a migration fails.
     pub async fn sqlite<M: MigratorTrait>(dir: &Path, service: &str) -> Result<Self, DbErr> {
-        let url = format!("sqlite://{}?mode=rwc", dir.join(format!("{service}.db")).display());
-        let writer = Orm::connect(sqlite_options(&url, 1)).await?;
-        M::up(&writer, None).await?;
-        let reader = Orm::connect(sqlite_options(&url, SQLITE_READERS)).await?;
-        Ok(Self::lone(writer, reader))
+        let file = dir.join(format!("{service}.db")).display().to_string();
+        Self::at::<M>(Place::file(file)).await
     }
 
-    /// A database that lives in memory, on one connection. For simulations.
+    /// A database that lives in memory. For simulations.
     ///
     /// # Errors
     /// When a migration fails.
     pub async fn in_memory<M: MigratorTrait>() -> Result<Self, DbErr> {
-        let mut options = sqlite_options("sqlite::memory:", 1);
-        options.idle_timeout(None).max_lifetime(None);
-        let writer = Orm::connect(options).await?;
-        M::up(&writer, None).await?;
-        Ok(Self::lone(writer.clone(), writer))
+        Self::at::<M>(Place::memory()).await
     }
 
-    fn lone(writer: DatabaseConnection, reader: DatabaseConnection) -> Self {
+    async fn at<M: MigratorTrait>(place: Place) -> Result<Self, DbErr> {
+        let pool = Orm::connect(place.readers()).await?;
+        M::up(&pool, None).await?;
+        let writer = Some(sqlite::Writer::open(&place)?);
         let (signals, duties) = Default::default();
-        Self { writer, reader, signals, duties, server: None }
+        Ok(Self { pool, writer, signals, duties, server: None })
     }
 
     /// Opens this PostgreSQL database and brings it up to date. Replicas that start at once take
@@ -117,7 +117,7 @@ impl Database {
         let (signals, away) = Signals::shared();
         let _notices = notices::carry(&pool, &signals, away);
         let server = Some(Server { database, _notices });
-        Ok(Self { writer: pool.clone(), reader: pool, signals, duties: Duties::default(), server })
+        Ok(Self { pool, writer: None, signals, duties: Duties::default(), server })
     }
 
     /// As [`Database::postgres`], for the database `name` on the server at this URL; creates it
@@ -142,17 +142,18 @@ impl Database {
 
     /// The connection for queries outside a transaction.
     pub fn reader(&self) -> &DatabaseConnection {
-        &self.reader
+        &self.pool
     }
 
     /// Begins a transaction that will write.
     ///
     /// # Errors
     /// When no connection is to be had.
-    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        let sqlite_transaction_mode = self.is_sqlite().then_some(SqliteTransactionMode::Immediate);
-        let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
-        self.writer.begin_with_options(options).await
+    pub async fn begin(&self) -> Result<Transaction, DbErr> {
+        Ok(Transaction(match &self.writer {
+            Some(writer) => Kind::Sqlite(writer.turn(self.pool.clone()).await),
+            None => Kind::Postgres(self.pool.begin().await?),
+        }))
     }
 
     /// Whether the database answers now.
@@ -160,7 +161,7 @@ impl Database {
     /// # Errors
     /// What keeps it from answering.
     pub async fn ping(&self) -> Result<(), DbErr> {
-        self.reader.ping().await
+        self.pool.ping().await
     }
 
     /// Closes all connections; SQLite folds its journal into the file.
@@ -168,8 +169,11 @@ impl Database {
     /// # Errors
     /// When a connection does not close cleanly.
     pub async fn close(&self) -> Result<(), DbErr> {
-        self.reader.close_by_ref().await?;
-        self.writer.close_by_ref().await
+        self.pool.close_by_ref().await?;
+        if let Some(writer) = &self.writer {
+            writer.close().await;
+        }
+        Ok(())
     }
 
     /// What kind it is, as `db.system.name` has it.
@@ -179,44 +183,21 @@ impl Database {
 
     /// Its pools: their names, how many connections each has, and how many of them are idle.
     pub fn pools(&self) -> Vec<(&'static str, u32, usize)> {
-        let sizes = |connection: &DatabaseConnection| {
-            if self.is_sqlite() {
-                let pool = connection.get_sqlite_connection_pool();
-                (pool.size(), pool.num_idle())
-            } else {
-                let pool = connection.get_postgres_connection_pool();
-                (pool.size(), pool.num_idle())
-            }
-        };
-        let (size, idle) = sizes(&self.writer);
-        let writer = ("writer", size, idle);
-        if !self.is_sqlite() {
+        let Some(writer) = &self.writer else {
             // Queries and transactions share one.
-            return vec![writer];
-        }
-        let (size, idle) = sizes(&self.reader);
-        vec![writer, ("reader", size, idle)]
+            let pool = self.pool.get_postgres_connection_pool();
+            return vec![("writer", pool.size(), pool.num_idle())];
+        };
+        let readers = self.pool.get_sqlite_connection_pool();
+        vec![
+            ("writer", 1, usize::from(writer.is_idle())),
+            ("reader", readers.size(), readers.num_idle()),
+        ]
     }
 
     fn is_sqlite(&self) -> bool {
-        self.writer.get_database_backend() == DbBackend::Sqlite
+        self.writer.is_some()
     }
-}
-
-/// WAL with synchronous=FULL: a commit that returned survives a power cut.
-fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url);
-    options.max_connections(connections).min_connections(1).sqlx_logging(false);
-    // A file in process cannot hang up: asking before each statement would double its cost.
-    options.test_before_acquire(false);
-    options.map_sqlx_sqlite_opts(|options| {
-        options
-            .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
-            .synchronous(sqlx::sqlite::SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT)
-            .row_buffer_size(SQLITE_ROWS_AHEAD)
-    });
-    options
 }
 
 /// PostgreSQL's classes for connection, resource, conflict and shutdown trouble.
@@ -254,6 +235,11 @@ pub fn is_transient(error: &DbErr) -> bool {
         }
         _ => false,
     }
+}
+
+fn is_transient_in_sqlite(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| i64::from(error.extended_code) & 0xff);
+    code.is_some_and(|code| TRANSIENT_CODES.contains(&code))
 }
 
 fn is_transient_in_sqlx(error: &sqlx::Error) -> bool {

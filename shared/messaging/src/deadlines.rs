@@ -36,7 +36,7 @@ pub fn change(changes: Vec<(String, Option<Timestamp>)>, writes: &mut Writes) {
         }
     }
     let replace = OnConflict::column(Column::AggregateId).update_column(Column::DueAt).to_owned();
-    writes.insert(set, Some(&replace));
+    writes.insert(set, Some(replace));
     writes.delete(Column::AggregateId, cleared);
 }
 

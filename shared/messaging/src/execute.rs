@@ -10,7 +10,7 @@ use std::{
 
 use events::{CodecError, topics, trace::TraceContext};
 use kernel::{Decider, Timestamp};
-use sea_orm::{ConnectionTrait as _, DatabaseTransaction};
+use sea_orm::DatabaseExecutor;
 
 use self::answered::Answered;
 use crate::{
@@ -169,7 +169,7 @@ impl ExecuteError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Store(StoreError::Conflict(_)) => "conflict",
-            Self::Store(StoreError::Database(_)) => "database",
+            Self::Store(StoreError::Database(_) | StoreError::Sqlite(_)) => "database",
             Self::Store(StoreError::Corrupt { .. }) => "corrupt",
             Self::Codec(_) => "codec",
             Self::Reply(_) => "reply",
@@ -184,15 +184,15 @@ impl From<sea_orm::DbErr> for ExecuteError {
     }
 }
 
-/// Does all of `batch` in `tx`; the caller commits.
+/// Does all of `batch`, reading through `tx`; the caller commits what it writes.
 ///
 /// # Errors
 /// When anything failed; nothing may be committed then.
 pub async fn execute<S: Service>(
     ctx: &Context<S>,
-    tx: &DatabaseTransaction,
+    tx: &DatabaseExecutor<'_>,
     batch: &Batch<S>,
-) -> Result<Outcome<S>, ExecuteError> {
+) -> Result<(Outcome<S>, Writes), ExecuteError> {
     let now = ctx.clock.now();
     let fresh = unheard(tx, batch).await?;
     let (poison, heard) = split(&fresh);
@@ -223,7 +223,7 @@ pub async fn execute<S: Service>(
     let changed = work.changed();
     let deadlines_changed = !work.deadlines.is_empty();
     let ended = std::mem::take(&mut work.ended);
-    let mut writes = Writes::new(tx.get_database_backend());
+    let mut writes = Writes::default();
     inbox::mark(S::NAME, fresh.iter().map(|item| item.inbox_id()), now, &mut writes);
     let said = work.save(&mut writes, &batch.due)?;
     let notes: Vec<_> = heard.iter().map(|(heard, _)| *heard).collect();
@@ -235,8 +235,7 @@ pub async fn execute<S: Service>(
     );
     outbox::append(outgoing, now, &mut writes);
     outbox::remove(batch.relayed.clone(), &mut writes);
-    writes.run(tx).await?;
-    Ok(Outcome {
+    let outcome = Outcome {
         answers,
         changed,
         said: said.len() + poison.len(),
@@ -248,7 +247,23 @@ pub async fn execute<S: Service>(
         noted,
         created: batch::creations(&ctx.tracer, &said, now),
         ended,
-    })
+    };
+    Ok((outcome, writes))
+}
+
+/// [`execute`]s `batch` in a transaction of its own and commits it. The executor does the same with
+/// one that is begun already.
+///
+/// # Errors
+/// When anything failed; nothing is committed then.
+pub async fn transact<S: Service>(
+    ctx: &Context<S>,
+    batch: &Batch<S>,
+) -> Result<Outcome<S>, ExecuteError> {
+    let tx = ctx.database.begin().await?;
+    let (outcome, writes) = execute(ctx, &tx.reads(), batch).await?;
+    tx.commit(writes).await?;
+    Ok(outcome)
 }
 
 /// The places of those items that are not `fresh`.
@@ -263,7 +278,7 @@ fn repeated<S: Service>(items: &[Item<S>], fresh: &[&Item<S>]) -> Vec<String> {
 
 /// The items that were not heard before, each once.
 async fn unheard<'b, S: Service>(
-    tx: &DatabaseTransaction,
+    tx: &DatabaseExecutor<'_>,
     batch: &'b Batch<S>,
 ) -> Result<Vec<&'b Item<S>>, ExecuteError> {
     let mut heard = match batch.repeats {
@@ -321,7 +336,7 @@ struct Work<'a, S: Service> {
 impl<'a, S: Service> Work<'a, S> {
     async fn load(
         ctx: &'a Context<S>,
-        tx: &DatabaseTransaction,
+        tx: &DatabaseExecutor<'_>,
         commands: &[&Command<S>],
     ) -> Result<Self, ExecuteError> {
         Ok(Self {

@@ -25,6 +25,7 @@ use crate::{
     retry::Backoff,
     service::{Context as ServiceContext, Errand, Service},
     telemetry::observed::ObservedLog,
+    writes::Writes,
 };
 
 /// How often old rows are looked for.
@@ -167,17 +168,17 @@ pub async fn keep_house<S: Service>(ctx: &ServiceContext<S>) -> Result<(), Store
 async fn forget_handled<S: Service>(ctx: &ServiceContext<S>) -> Result<bool, StoreError> {
     let now = ctx.clock.now();
     let tx = ctx.database.begin().await?;
-    let marks = inbox::purge(&tx, now, HOUSEKEEPING_LIMIT).await?;
-    let keys = idempotency::purge(&tx, now, HOUSEKEEPING_LIMIT).await?;
-    tx.commit().await?;
+    let marks = inbox::purge(&tx.reads(), now, HOUSEKEEPING_LIMIT).await?;
+    let keys = idempotency::purge(&tx.reads(), now, HOUSEKEEPING_LIMIT).await?;
+    tx.commit(Writes::default()).await?;
     Ok(marks.max(keys) >= HOUSEKEEPING_LIMIT)
 }
 
 /// What the service has put down. Returns whether there may be more.
 async fn forget_derived<S: Service>(ctx: &ServiceContext<S>) -> Result<bool, StoreError> {
     let tx = ctx.database.begin().await?;
-    let has_more = ctx.service.forget(&tx, ctx.clock.now(), HOUSEKEEPING_LIMIT).await?;
-    tx.commit().await?;
+    let has_more = ctx.service.forget(&tx.reads(), ctx.clock.now(), HOUSEKEEPING_LIMIT).await?;
+    tx.commit(Writes::default()).await?;
     Ok(has_more)
 }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use events::{Codec, Envelope, Event, topics::Topic, trace::TraceContext};
 use futures::future::BoxFuture;
 use kernel::{Clock, Decider, Timestamp};
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
+use sea_orm::{DatabaseConnection, DatabaseExecutor, DbErr};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -88,7 +88,7 @@ pub trait Service: Sized + Send + Sync + 'static {
     /// When the database refuses.
     async fn forget(
         &self,
-        _tx: &DatabaseTransaction,
+        _tx: &DatabaseExecutor<'_>,
         _now: Timestamp,
         _limit: u64,
     ) -> Result<bool, StoreError> {
@@ -153,7 +153,7 @@ pub trait Store: Sized + Send {
     /// # Errors
     /// When the database refuses.
     async fn load(
-        tx: &DatabaseTransaction,
+        tx: &DatabaseExecutor<'_>,
         commands: &[&<Self::Rules as Decider>::Command],
     ) -> Result<Self, StoreError>;
 

@@ -1,24 +1,17 @@
 //! Statements over sets of rows, however many there are.
 //!
-//! PostgreSQL gets each column as one parameter, the text of an array, so a statement has one text
-//! for all sizes of a batch: it is parsed and planned once per connection, not once per batch.
-//! SQLite plans in a few microseconds and gets rows of parameters.
+//! The values are one parameter, so a statement has one text for all sizes of a batch: it is parsed
+//! and planned once per connection, not once per batch.
 
 mod array;
 
 use sea_orm::{
-    ConnectionTrait, DbBackend, Iterable, QueryTrait,
+    ConnectionTrait, DbBackend,
     entity::prelude::*,
-    sea_query::{
-        Alias, Expr, ExprTrait as _, Func, InsertStatement, OnConflict, Query,
-        extension::postgres::PgFunc,
-    },
+    sea_query::{Alias, Expr, ExprTrait as _, Func, Query, extension::postgres::PgFunc},
 };
 
-use self::array::array;
-
-/// SQLite takes 32,766 parameters a statement; more rows take another statement.
-const MAX_PARAMETERS: usize = 32_000;
+pub(crate) use self::array::array;
 
 /// Whether `column` has one of these values.
 pub fn among<C: ColumnTrait>(
@@ -54,55 +47,6 @@ pub async fn find<E: EntityTrait>(
         return Ok(Vec::new());
     }
     E::find().filter(among(db.get_database_backend(), column, values)).all(db).await
-}
-
-/// The statements that insert `rows`, which have the same columns set.
-pub(crate) fn inserts<A>(
-    backend: DbBackend,
-    rows: Vec<A>,
-    on_conflict: Option<&OnConflict>,
-) -> impl Iterator<Item = InsertStatement>
-where
-    A: ActiveModelTrait,
-{
-    let is_array = backend == DbBackend::Postgres;
-    let limit = if is_array { usize::MAX } else { rows_limit::<A>() };
-    let mut rows = rows.into_iter().peekable();
-    std::iter::from_fn(move || {
-        rows.peek()?;
-        let some = rows.by_ref().take(limit);
-        let mut insert =
-            if is_array { of_arrays(some) } else { A::Entity::insert_many(some).into_query() };
-        if let Some(on_conflict) = on_conflict {
-            insert.on_conflict(on_conflict.clone());
-        }
-        Some(insert)
-    })
-}
-
-/// The rows that one statement of SQLite's takes.
-pub(crate) fn rows_limit<A: ActiveModelTrait>() -> usize {
-    MAX_PARAMETERS / <A::Entity as EntityTrait>::Column::iter().count()
-}
-
-/// `INSERT INTO t (a, b) SELECT unnest($1), unnest($2)`.
-fn of_arrays<A: ActiveModelTrait>(rows: impl Iterator<Item = A>) -> InsertStatement {
-    let mut columns: Vec<_> =
-        <A::Entity as EntityTrait>::Column::iter().map(|column| (column, Vec::new())).collect();
-    for mut row in rows {
-        for (column, values) in &mut columns {
-            values.extend(row.take(*column).into_value());
-        }
-    }
-    columns.retain(|(_, values)| !values.is_empty());
-    let unnest =
-        |(_, values): &(_, Vec<Value>)| Func::cust(Alias::new("unnest")).arg(array(values));
-    let given = Query::select().exprs(columns.iter().map(unnest)).take();
-    let mut insert = Query::insert();
-    insert.into_table(A::Entity::default().table_ref()).columns(columns.iter().map(|(c, _)| *c));
-    // As many columns as values, since both come from the same list.
-    insert.select_from(given).unwrap_or_else(|error| unreachable!("{error}"));
-    insert
 }
 
 fn json(value: &Value) -> serde_json::Value {

@@ -1,19 +1,20 @@
 //! What a transaction writes, however many tables and rows it is.
 //!
-//! Reads come first; then everything that changes is collected here and written at once. To
+//! Reads come first; then everything that changes is collected here and written with the commit. To
 //! PostgreSQL that is one statement, whose parts are common table expressions, which see the tables
 //! as they were before: no row may be written by two of them.
 
+mod postgres;
+mod sqlite;
+
 use sea_orm::{
-    ConnectionTrait, DbBackend, Iterable, QueryResult,
+    Iterable,
     entity::prelude::*,
     sea_query::{
-        Alias, CommonTableExpression, DeleteStatement, Expr, ExprTrait as _, InsertStatement,
-        IntoColumnRef, OnConflict, Query, SelectStatement, SubQueryStatement, WithQuery,
+        Alias, DynIden, Expr, ExprTrait as _, IntoColumnRef, IntoIden, IntoTableRef, OnConflict,
+        TableRef, UpdateStatement,
     },
 };
-
-use crate::{database::StoreError, sets};
 
 /// The columns that tell whether a row has changed.
 #[derive(Clone, Copy, Debug)]
@@ -27,31 +28,37 @@ pub struct Versions<'a, C> {
 }
 
 /// The writes of one transaction.
+#[derive(Default)]
 pub struct Writes {
-    backend: DbBackend,
-    parts: Vec<Part>,
-}
-
-struct Part {
-    statement: Change,
-    /// How many rows it must write, and of which table.
-    expected: Option<(u64, &'static str)>,
+    changes: Vec<Change>,
 }
 
 enum Change {
-    Insert(InsertStatement),
-    Delete(DeleteStatement),
+    Insert(Rows),
+    Delete { table: TableRef, column: DynIden, values: Vec<Value> },
+    Update(UpdateStatement),
+}
+
+/// Rows that have the same columns, and at least one.
+struct Rows {
+    table: TableRef,
+    /// A value of each row.
+    columns: Vec<(DynIden, Vec<Value>)>,
+    on_conflict: Option<OnConflict>,
+    /// The table, when each row must be written.
+    expected: Option<&'static str>,
+}
+
+impl Rows {
+    fn len(&self) -> usize {
+        self.columns.first().map_or(0, |(_, values)| values.len())
+    }
 }
 
 impl Writes {
-    /// Nothing yet.
-    pub fn new(backend: DbBackend) -> Self {
-        Self { backend, parts: Vec::new() }
-    }
-
     /// Inserts `rows`; `on_conflict` says what becomes of those that are there already.
-    pub fn insert<A: ActiveModelTrait>(&mut self, rows: Vec<A>, on_conflict: Option<&OnConflict>) {
-        self.add(rows, on_conflict, false);
+    pub fn insert<A: ActiveModelTrait>(&mut self, rows: Vec<A>, on_conflict: Option<OnConflict>) {
+        self.add(rows, on_conflict, None);
     }
 
     /// Inserts rows that must not be there: if one is, another transaction was first.
@@ -61,7 +68,7 @@ impl Writes {
         keys: &[<A::Entity as EntityTrait>::Column],
     ) {
         let known = OnConflict::columns(keys.iter().copied()).do_nothing().to_owned();
-        self.add(rows, Some(&known), true);
+        self.add(rows, Some(known), Some(A::Entity::default().table_name()));
     }
 
     /// Inserts new rows and replaces those that still have the version they were changed from:
@@ -81,7 +88,7 @@ impl Writes {
             .update_columns(<A::Entity as EntityTrait>::Column::iter().filter(|c| !is_key(c)))
             .action_and_where(is_unchanged)
             .to_owned();
-        self.add(rows, Some(&replace), true);
+        self.add(rows, Some(replace), Some(A::Entity::default().table_name()));
     }
 
     /// Deletes the rows whose `column` has one of these values.
@@ -89,98 +96,41 @@ impl Writes {
         if values.is_empty() {
             return;
         }
-        let those = sets::among(self.backend, column, values);
-        let table = Alias::new(column.entity_name().to_string());
-        let delete = Query::delete().from_table(table).and_where(those).take();
-        self.parts.push(Part { statement: Change::Delete(delete), expected: None });
+        let table = Alias::new(column.entity_name().to_string()).into_table_ref();
+        let values = values.into_iter().map(Into::into).collect();
+        self.changes.push(Change::Delete { table, column: column.into_iden(), values });
     }
 
-    /// Writes all of it.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] when another transaction was first.
-    pub async fn run(self, tx: &impl ConnectionTrait) -> Result<(), StoreError> {
-        if self.parts.is_empty() {
-            return Ok(());
-        }
-        match self.backend {
-            DbBackend::Postgres => at_once(tx, self.parts).await,
-            _ => one_by_one(tx, self.parts).await,
-        }
+    /// Changes rows in place.
+    pub fn update(&mut self, update: UpdateStatement) {
+        self.changes.push(Change::Update(update));
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
     }
 
     fn add<A: ActiveModelTrait>(
         &mut self,
         rows: Vec<A>,
-        on_conflict: Option<&OnConflict>,
-        is_expected: bool,
+        on_conflict: Option<OnConflict>,
+        expected: Option<&'static str>,
     ) {
-        let mut left = rows.len();
-        for insert in sets::inserts(self.backend, rows, on_conflict) {
-            let rows = if self.backend == DbBackend::Postgres {
-                left
-            } else {
-                left.min(sets::rows_limit::<A>())
-            };
-            left -= rows;
-            let expected = is_expected.then(|| (rows as u64, A::Entity::default().table_name()));
-            self.parts.push(Part { statement: Change::Insert(insert), expected });
+        if rows.is_empty() {
+            return;
         }
-    }
-}
-
-/// `WITH w0 AS (INSERT ... RETURNING 1), w1 AS (...) SELECT (SELECT count(*) FROM w0), ...`.
-async fn at_once(tx: &impl ConnectionTrait, parts: Vec<Part>) -> Result<(), StoreError> {
-    // Built without `to_owned`, which would copy every value.
-    let (mut query, mut counts, mut expected) = (WithQuery::new(), Query::select(), Vec::new());
-    for (number, part) in parts.into_iter().enumerate() {
-        let name = Alias::new(format!("w{number}"));
-        if let Some(expectation) = part.expected {
-            let count: SelectStatement =
-                Query::select().expr(Expr::cust("count(*)")).from(name.clone()).take();
-            counts.expr_as(count, name.clone());
-            expected.push((format!("w{number}"), expectation));
-        }
-        let statement: SubQueryStatement = match part.statement {
-            Change::Insert(insert) if part.expected.is_some() => {
-                let mut insert = insert;
-                insert.returning(Query::returning().expr(Expr::cust("1")));
-                insert.into()
+        let mut columns: Vec<_> = <A::Entity as EntityTrait>::Column::iter()
+            .map(|column| (column, Vec::with_capacity(rows.len())))
+            .collect();
+        for mut row in rows {
+            for (column, values) in &mut columns {
+                values.extend(row.take(*column).into_value());
             }
-            Change::Insert(insert) => insert.into(),
-            Change::Delete(delete) => delete.into(),
-        };
-        let mut table = CommonTableExpression::new();
-        table.query(statement).table_name(name);
-        query.cte(table);
-    }
-    if expected.is_empty() {
-        counts.expr(Expr::cust("1"));
-    }
-    query.query(counts);
-    let row = tx.query_one(&query).await?;
-    let count = |row: &QueryResult, name: &str| row.try_get::<i64>("", name);
-    for (name, (rows, table)) in expected {
-        let written = row.as_ref().map(|row| count(row, &name)).transpose()?.unwrap_or_default();
-        if u64::try_from(written) != Ok(rows) {
-            return Err(StoreError::Conflict(table));
         }
+        columns.retain(|(_, values)| !values.is_empty());
+        let columns = columns.into_iter().map(|(c, values)| (c.into_iden(), values)).collect();
+        let table = A::Entity::default().table_ref();
+        self.changes.push(Change::Insert(Rows { table, columns, on_conflict, expected }));
     }
-    Ok(())
-}
-
-/// SQLite is in the process: there is no round trip to save.
-async fn one_by_one(tx: &impl ConnectionTrait, parts: Vec<Part>) -> Result<(), StoreError> {
-    for Part { statement, expected } in parts {
-        let written = match statement {
-            Change::Insert(insert) => tx.execute(&insert).await?,
-            Change::Delete(delete) => tx.execute(&delete).await?,
-        };
-        if let Some((rows, table)) = expected
-            && written.rows_affected() != rows
-        {
-            return Err(StoreError::Conflict(table));
-        }
-    }
-    Ok(())
 }

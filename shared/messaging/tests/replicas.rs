@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use messaging::{
-    database::{Chain, Database, Duty},
+    database::{Chain, Database, Duty, Transaction},
     signal::{News, Watcher},
+    writes::Writes,
 };
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use uuid::Uuid;
 
@@ -102,28 +103,28 @@ async fn a_chain_of_transactions_commits_each_and_keeps_nothing_that_was_dropped
     let mut chain = Chain::new(one);
     for key in ["a", "b"] {
         let transaction = chain.begin().await.unwrap();
-        insert(&transaction, key).await;
-        chain.commit(transaction).await.unwrap();
+        insert(&transaction.reads(), key).await;
+        chain.commit(transaction, Writes::default()).await.unwrap();
         assert!(chain.is_open() && keys(other.reader()).await.contains(&key.to_owned()));
     }
     let dropped = chain.begin().await.unwrap();
-    insert(&dropped, "c").await;
+    insert(&dropped.reads(), "c").await;
     drop(dropped);
     assert!(!chain.is_open());
     chain.rest().await;
     let transaction = chain.begin().await.unwrap();
-    insert(&transaction, "d").await;
-    chain.commit(transaction).await.unwrap();
+    insert(&transaction.reads(), "d").await;
+    chain.commit(transaction, Writes::default()).await.unwrap();
     chain.rest().await;
     assert!(!chain.is_open());
     assert_eq!(keys(other.reader()).await, ["a", "b", "d"]);
 }
 
 /// A transaction on one of the connections that are made after all were cut.
-async fn until_begun(chain: &mut Chain) -> DatabaseTransaction {
+async fn until_begun(chain: &mut Chain) -> Transaction {
     loop {
         if let Ok(transaction) = chain.begin().await
-            && transaction.execute_unprepared("SELECT 1").await.is_ok()
+            && transaction.reads().execute_unprepared("SELECT 1").await.is_ok()
         {
             return transaction;
         }
@@ -135,16 +136,16 @@ async fn a_chain_goes_on_after_its_connection_was_cut() {
     let Some([one, other]) = two("a_chain_goes_on").await else { return };
     let mut chain = Chain::new(one);
     let transaction = chain.begin().await.unwrap();
-    chain.commit(transaction).await.unwrap();
+    chain.commit(transaction, Writes::default()).await.unwrap();
     cut(&other, "shop").await;
     let transaction = chain.begin().await.unwrap();
-    transaction.execute_unprepared("SELECT 1").await.unwrap_err();
+    transaction.reads().execute_unprepared("SELECT 1").await.unwrap_err();
     drop(transaction);
     let transaction = watched(until_begun(&mut chain)).await;
-    insert(&transaction, "a").await;
-    chain.commit(transaction).await.unwrap();
+    insert(&transaction.reads(), "a").await;
+    chain.commit(transaction, Writes::default()).await.unwrap();
     let seen = watched(until_begun(&mut Chain::new(other))).await;
-    assert_eq!(keys(&seen).await, ["a"]);
+    assert_eq!(keys(&seen.reads()).await, ["a"]);
 }
 
 #[tokio::test]
@@ -160,13 +161,13 @@ async fn each_read_of_a_chain_sees_what_was_committed_before_it() {
     cut(&other, "shop").await;
     let mut chain = Chain::new(one);
     let transaction = watched(until_begun(&mut chain)).await;
-    chain.commit(transaction).await.unwrap();
+    chain.commit(transaction, Writes::default()).await.unwrap();
     let mut others = Chain::new(other);
     for number in 0..3 {
         assert_eq!(keys(&chain.reader().await.unwrap()).await.len(), number);
         let transaction = watched(until_begun(&mut others)).await;
-        insert(&transaction, &number.to_string()).await;
-        others.commit(transaction).await.unwrap();
+        insert(&transaction.reads(), &number.to_string()).await;
+        others.commit(transaction, Writes::default()).await.unwrap();
     }
 }
 

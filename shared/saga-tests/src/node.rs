@@ -179,6 +179,17 @@ impl<S: Service> Member<S> {
             }
         }
     }
+
+    async fn attempt(&self, batch: &Batch<S>, commit: bool) -> Result<Outcome<S>, ExecuteError> {
+        let tx = self.app.ctx.database.begin().await?;
+        let (outcome, writes) = execute(&self.app.ctx, &tx.reads(), batch).await?;
+        if commit {
+            tx.commit(writes).await?;
+        } else {
+            tx.rollback().await?;
+        }
+        Ok(outcome)
+    }
 }
 
 #[async_trait(?Send)]
@@ -207,23 +218,18 @@ impl<S: Service> Node for Member<S> {
             return Ok(Done::default());
         }
         let (ctx, start) = (&self.app.ctx, self.app.ctx.clock.now());
-        // As the executor's writer does it.
-        let mut batch = Batch { repeats: Repeats::Unexpected, ..batch };
-        let mut tx = self.database().begin().await?;
-        let mut outcome = execute(ctx, &tx, &batch).await;
+        // As the executor's writer does it; a crash meets no conflict.
+        let repeats = if commit { Repeats::Unexpected } else { Repeats::LookedFor };
+        let mut batch = Batch { repeats, ..batch };
+        let mut outcome = self.attempt(&batch, commit).await;
         if outcome.as_ref().is_err_and(ExecuteError::is_conflict) {
-            tx.rollback().await?;
             batch.repeats = Repeats::LookedFor;
-            tx = self.database().begin().await?;
-            outcome = execute(ctx, &tx, &batch).await;
+            outcome = self.attempt(&batch, commit).await;
         }
         let outcome = outcome.map_err(|error| anyhow!("{}: {error}", S::NAME))?;
         if commit {
-            tx.commit().await?;
             batch::committed(ctx, &batch, &outcome, start);
             self.answered(&batch, &outcome, start);
-        } else {
-            tx.rollback().await?
         }
         let replies = outcome.answers.into_iter().map(reply::<S>);
         Ok(Done {

@@ -83,7 +83,7 @@ impl Stocks {
         let replace = OnConflict::column(Column::Sku)
             .update_columns([Column::OnHand, Column::Reserved, Column::Version])
             .to_owned();
-        writes.insert(rows, Some(&replace));
+        writes.insert(rows, Some(replace));
         for (sku, Loaded { now, cause, .. }) in self.0 {
             if let Some(cause) = cause {
                 let level = choreography::level(&sku, now, voice.now());

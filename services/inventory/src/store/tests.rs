@@ -116,11 +116,11 @@ async fn a_batch_comes_to_the_same_as_its_events_one_by_one() {
 /// What a transaction makes of `command` when `meddle` is what another one did meanwhile.
 async fn saved_after<F>(bench: &Bench, command: Command, meddle: F) -> Result<(), StoreError>
 where
-    F: AsyncFnOnce(&DatabaseTransaction),
+    F: AsyncFnOnce(&DatabaseConnection),
 {
     let ctx = &bench.app.ctx;
     let tx = ctx.database.begin().await.unwrap();
-    let mut store = Inventories::load(&tx, &[&command]).await.unwrap();
+    let mut store = Inventories::load(&tx.reads(), &[&command]).await.unwrap();
     let mut aggregate = store.take(&command);
     for event in Rules::decide(&aggregate.state, command).unwrap() {
         aggregate.state = Rules::evolve(aggregate.state, &event);
@@ -128,10 +128,10 @@ where
     }
     let trace = TraceContext::root(bench.clock.new_id());
     store.put(aggregate, &Cause { event_id: None, trace });
-    meddle(&tx).await;
-    let mut writes = Writes::new(tx.get_database_backend());
+    meddle(ctx.database.reader()).await;
+    let mut writes = Writes::default();
     store.save(&mut writes, &mut Voice::new(&*ctx.clock, "inventory"))?;
-    writes.run(&tx).await
+    tx.commit(writes).await
 }
 
 #[tokio::test]
@@ -139,17 +139,17 @@ async fn a_product_that_another_transaction_changed_first_is_a_conflict() {
     let bench = Bench::temporary().await;
     bench.stock(&[("tea", 1)]).await;
     let put = || Command::PutProduct { sku: sku("tea"), details: details("Green tea") };
-    let bump = async |tx: &DatabaseTransaction| {
+    let bump = async |db: &DatabaseConnection| {
         let row = entity::product::ActiveModel {
             sku: Set("tea".into()),
             version: Set(2),
             ..Default::default()
         };
-        row.update(tx).await.unwrap();
+        row.update(db).await.unwrap();
     };
     let saved = saved_after(&bench, put(), bump).await;
     assert!(matches!(saved, Err(StoreError::Conflict("products"))), "{saved:?}");
-    saved_after(&bench, put(), async |_: &DatabaseTransaction| ()).await.unwrap();
+    saved_after(&bench, put(), async |_: &DatabaseConnection| ()).await.unwrap();
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn an_order_that_another_transaction_heard_of_first_is_a_conflict() {
     bench.stock(&[("tea", 1)]).await;
     let lines = [(sku("tea"), 1)].into();
     let reserve = Command::Reserve { order_id: order(1), lines, now: bench.clock.now() };
-    let bury = async |tx: &DatabaseTransaction| {
+    let bury = async |db: &DatabaseConnection| {
         let row = entity::reservation::Model {
             order_id: order(1).to_string(),
             status: entity::reservation::Status::Tombstone,
@@ -170,7 +170,7 @@ async fn an_order_that_another_transaction_heard_of_first_is_a_conflict() {
             base_version: 0,
         };
         let row = entity::reservation::ActiveModel::from(row);
-        entity::reservation::Entity::insert(row).exec_without_returning(tx).await.unwrap();
+        entity::reservation::Entity::insert(row).exec_without_returning(db).await.unwrap();
     };
     let saved = saved_after(&bench, reserve, bury).await;
     assert!(matches!(saved, Err(StoreError::Conflict("reservations"))), "{saved:?}");

@@ -3,9 +3,12 @@
 //! writer.
 
 use kernel::Timestamp;
-use messaging::database::{Database, StoreError};
+use messaging::{
+    database::{Database, StoreError},
+    writes::Writes,
+};
 use sea_orm::{
-    QueryOrder, QuerySelect,
+    QueryOrder, QuerySelect, QueryTrait,
     entity::prelude::*,
     sea_query::{Expr, ExprTrait, LockBehavior, LockType},
 };
@@ -62,18 +65,19 @@ pub async fn claim(
         .limit(limit);
     QuerySelect::query(&mut due)
         .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
-    let mut rows = due.all(&tx).await?;
+    let mut rows = due.all(&tx.reads()).await?;
     let ids = rows.iter().map(|row| row.id.as_str());
-    Entity::update_many()
+    let take = Entity::update_many()
         .col_expr(Column::Status, Expr::value(word(Status::Sending)))
         .col_expr(Column::DueAt, Expr::value(until.0))
         .col_expr(Column::Lease, Expr::value(lease.to_string()))
         .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
         .filter(Column::Id.is_in(ids))
-        .exec(&tx)
-        .await?;
-    tx.commit().await?;
+        .into_query();
+    let mut writes = Writes::default();
+    writes.update(take);
+    tx.commit(writes).await?;
     for row in &mut rows {
         row.status = word(Status::Sending);
         row.due_at = Some(until.0);

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use events::trace::TraceContext;
 use kernel::{Decider as _, OrderId, Timestamp};
-use messaging::database::Database;
+use messaging::database::{Database, Transaction};
 use testkit::VirtualClock;
 
 use super::{migration::Migrator, *};
@@ -36,9 +36,9 @@ fn place(n: u128) -> Action {
 }
 
 /// Does `commands` in one transaction that is not committed yet.
-async fn prepared(db: &Database, commands: &[Command]) -> (DatabaseTransaction, Desk) {
+async fn prepared(db: &Database, commands: &[Command]) -> (Transaction, Desk) {
     let tx = db.begin().await.unwrap();
-    let mut desk = Desk::load(&tx, &commands.iter().collect::<Vec<_>>()).await.unwrap();
+    let mut desk = Desk::load(&tx.reads(), &commands.iter().collect::<Vec<_>>()).await.unwrap();
     let id = Uuid::from_u128(1);
     let cause = Cause { event_id: Some(id), trace: TraceContext::root(id) };
     for command in commands {
@@ -57,11 +57,10 @@ async fn handle(db: &Database, commands: &[Command]) {
     save(tx, desk).await.unwrap();
 }
 
-async fn save(tx: DatabaseTransaction, desk: Desk) -> Result<(), StoreError> {
-    let mut writes = Writes::new(tx.get_database_backend());
+async fn save(tx: Transaction, desk: Desk) -> Result<(), StoreError> {
+    let mut writes = Writes::default();
     desk.save(&mut writes, &mut Voice::new(&VirtualClock::new(1), "notification"))?;
-    writes.run(&tx).await?;
-    tx.commit().await.map_err(Into::into)
+    tx.commit(writes).await
 }
 
 async fn database() -> Database {

@@ -15,7 +15,7 @@ use events::{Codec, topics};
 use messaging::{
     app::{App, Databases, Platform},
     embedded::EmbeddedLog,
-    execute::{Batch, execute},
+    execute::{Batch, transact},
     log::EventLog,
     pipeline,
 };
@@ -85,9 +85,7 @@ async fn put_down(databases: &TempDatabases) -> App<Notifications> {
             record(ctx, confirmed(order)),
         ];
         let batch = Batch { items: pipeline::prepare(ctx, &records).await, ..Batch::default() };
-        let tx = ctx.database.begin().await.unwrap();
-        execute(ctx, &tx, &batch).await.unwrap();
-        tx.commit().await.unwrap();
+        transact(ctx, &batch).await.unwrap();
     }
     app
 }

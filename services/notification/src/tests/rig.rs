@@ -8,7 +8,7 @@ use kernel::{Clock as _, OrderId};
 use messaging::{
     app::{App, Platform},
     embedded::EmbeddedLog,
-    execute::{Batch, execute},
+    execute::{Batch, transact},
     log::{Consumer, EventLog, LogEvent},
     pipeline,
     record::{Record, TopicPartition},
@@ -178,9 +178,7 @@ impl Rig {
     pub async fn hear_all(&self, records: &[Arc<Record>]) -> usize {
         let ctx = &self.app.ctx;
         let batch = Batch { items: pipeline::prepare(ctx, records).await, ..Batch::default() };
-        let tx = ctx.database.begin().await.unwrap();
-        let outcome = execute(ctx, &tx, &batch).await.unwrap();
-        tx.commit().await.unwrap();
+        let outcome = transact(ctx, &batch).await.unwrap();
         ctx.database.signals.committed(News::anything());
         outcome.said
     }

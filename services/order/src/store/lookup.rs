@@ -111,6 +111,7 @@ async fn read(
 mod tests {
     use futures::{FutureExt as _, future::join_all};
     use messaging::database::Database;
+    use sea_orm::TransactionTrait as _;
     use uuid::Uuid;
 
     use super::*;
@@ -139,7 +140,7 @@ mod tests {
         let (db, id) = (database.reader(), OrderId(Uuid::from_u128(1)));
         let lookup = Lookup::default();
         // While somebody has the only connection, a read does not end.
-        let held = database.begin().await.unwrap();
+        let held = db.begin().await.unwrap();
         let [mut first, mut second, mut third] = [(); 3].map(|()| Box::pin(lookup.find(db, id)));
         assert!(first.as_mut().now_or_never().is_none());
         assert!(second.as_mut().now_or_never().is_none());
@@ -161,7 +162,7 @@ mod tests {
         // More than one statement takes.
         let ids = (0..=LIMIT as u128).map(|number| OrderId(Uuid::from_u128(number)));
         let asked = join_all(ids.map(|id| lookup.find(db, id)));
-        let held = database.begin().await.unwrap();
+        let held = db.begin().await.unwrap();
         tokio::time::pause();
         assert!(asked.await.into_iter().all(|found| found.unwrap_err().is_transient()));
         tokio::time::resume();

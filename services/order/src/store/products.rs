@@ -84,7 +84,7 @@ pub fn replicate(heard: &[&Heard], writes: &mut Writes) {
         ])
         .action_and_where(is_newer)
         .to_owned();
-    writes.insert(newest.into_values().map(row).collect(), Some(&replace));
+    writes.insert(newest.into_values().map(row).collect(), Some(replace));
 }
 
 fn row(product: &ProductChanged) -> ActiveModel {

@@ -50,7 +50,7 @@ pub fn append(heard: &[&Heard], said: &[Said], writes: &mut Writes) {
     let rows: Vec<_> =
         heard.chain(said).filter(of_saga).map(|(envelope, event)| row(envelope, event)).collect();
     let known = OnConflict::columns([Column::OrderId, Column::EventId]).do_nothing().to_owned();
-    writes.insert(rows, Some(&known));
+    writes.insert(rows, Some(known));
 }
 
 fn row(envelope: &Envelope, event: &Event) -> ActiveModel {

@@ -234,9 +234,7 @@ impl Shop {
     // The database.
 
     pub async fn sql(&self, sql: &str) {
-        let tx = self.app.ctx.database.begin().await.unwrap();
-        tx.execute_unprepared(sql).await.unwrap();
-        tx.commit().await.unwrap();
+        self.app.ctx.database.reader().execute_unprepared(sql).await.unwrap();
     }
 
     /// How many rows each of `tables` has.

@@ -63,19 +63,17 @@ fn histories() -> Vec<Vec<Action>> {
 
 async fn load(db: &Database, commands: &[Command]) -> Shipments {
     let tx = db.begin().await.unwrap();
-    let loaded = Shipments::load(&tx, &commands.iter().collect::<Vec<_>>()).await.unwrap();
-    tx.commit().await.unwrap();
+    let loaded = Shipments::load(&tx.reads(), &commands.iter().collect::<Vec<_>>()).await.unwrap();
+    tx.rollback().await.unwrap();
     loaded
 }
 
 async fn save(db: &Database, shipments: Shipments) -> Result<(), StoreError> {
     let tx = db.begin().await.unwrap();
     let clock = VirtualClock::new(1);
-    let mut writes = Writes::new(tx.get_database_backend());
+    let mut writes = Writes::default();
     shipments.save(&mut writes, &mut Voice::new(&clock, "shipping"))?;
-    writes.run(&tx).await?;
-    tx.commit().await.unwrap();
-    Ok(())
+    tx.commit(writes).await
 }
 
 /// What `commands` make of `shipments`, said under `id`.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use events::{Envelope, Event, trace::TraceContext};
 use messaging::{
-    execute::{Batch, Request, execute},
-    pipeline,
+    execute::{Batch, Request, transact},
+    inbox, pipeline,
 };
-use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
+use sea_orm::EntityTrait as _;
 
 use super::rig::{Rig, cancellation_requested, cancelled, confirmed, placed, reserved, start};
 use crate::domain::{Action, Command};
@@ -83,11 +83,8 @@ async fn a_replay_after_the_inbox_was_purged_changes_nothing() {
 }
 
 async fn purge_inbox(rig: &Rig) {
-    let tx = rig.app.ctx.database.begin().await.unwrap();
-    tx.execute_raw(Statement::from_string(DatabaseBackend::Sqlite, "DELETE FROM inbox"))
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
+    let purge = inbox::Entity::delete_many();
+    purge.exec(rig.app.ctx.database.reader()).await.unwrap();
 }
 
 #[actix_web::test]
@@ -207,9 +204,7 @@ async fn in_one_transaction_the_cancellation_that_came_with_a_dispatch_goes_firs
         requests: vec![Request { command, idempotency: None, trace }],
         ..Default::default()
     };
-    let tx = ctx.database.begin().await.unwrap();
-    let outcome = execute(ctx, &tx, &batch).await.unwrap();
-    tx.commit().await.unwrap();
+    let outcome = transact(ctx, &batch).await.unwrap();
     assert_eq!(outcome.said, 1);
     assert!(outcome.answers[0].is_err());
     rig.stop().await;

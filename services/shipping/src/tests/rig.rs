@@ -20,7 +20,7 @@ use kernel::{Clock as _, OrderId};
 use messaging::{
     app::{App, Platform},
     embedded::EmbeddedLog,
-    execute::{Batch, Outcome, execute},
+    execute::{Batch, Outcome, transact},
     log::{Consumer, EventLog, LogEvent},
     pipeline,
     record::{NewRecord, Record, TopicPartition},
@@ -174,9 +174,7 @@ impl Rig {
     pub async fn hear_all(&self, records: &[Arc<Record>]) -> Outcome<Shipping> {
         let ctx = &self.app.ctx;
         let batch = Batch { items: pipeline::prepare(ctx, records).await, ..Batch::default() };
-        let tx = ctx.database.begin().await.unwrap();
-        let outcome = execute(ctx, &tx, &batch).await.unwrap();
-        tx.commit().await.unwrap();
+        let outcome = transact(ctx, &batch).await.unwrap();
         ctx.database.signals.outbox.notify_one();
         outcome
     }

@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use sea_orm::{ConnectionTrait as _, DatabaseExecutor, DatabaseTransaction, DbErr};
+use sea_orm::{
+    ConnectionTrait as _, DatabaseExecutor, DatabaseTransaction, DbErr, TransactionTrait as _,
+};
 
-use super::Database;
+use super::{Database, StoreError, Transaction, transaction::Kind};
+use crate::writes::Writes;
 
 /// How long single reads share a transaction: it keeps locks on the tables that were read, for which a
 /// change of them waits.
@@ -39,22 +42,26 @@ impl Chain {
     ///
     /// # Errors
     /// When no connection is to be had.
-    pub async fn begin(&mut self) -> Result<DatabaseTransaction, DbErr> {
+    pub async fn begin(&mut self) -> Result<Transaction, DbErr> {
         match self.next.take() {
-            Some(next) => Ok(next),
+            Some(next) => Ok(Transaction(Kind::Postgres(next))),
             None => self.database.begin().await,
         }
     }
 
-    /// Commits what [`begin`](Self::begin) began.
+    /// Commits what [`begin`](Self::begin) began, with all of `writes`.
     ///
     /// # Errors
-    /// When it is not committed, or nobody knows whether it is.
-    pub async fn commit(&mut self, transaction: DatabaseTransaction) -> Result<(), DbErr> {
-        if self.database.is_sqlite() {
-            // Its one writing connection is lent to others between two transactions.
-            return transaction.commit().await;
-        }
+    /// As [`Transaction::commit`].
+    pub async fn commit(
+        &mut self,
+        transaction: Transaction,
+        writes: Writes,
+    ) -> Result<(), StoreError> {
+        let Transaction(Kind::Postgres(transaction)) = transaction else {
+            return transaction.commit(writes).await;
+        };
+        writes.to_postgres(&transaction).await?;
         transaction.execute_unprepared("COMMIT AND CHAIN").await?;
         self.next = Some(transaction);
         Ok(())
@@ -72,7 +79,10 @@ impl Chain {
             self.rest().await;
             self.read_since = Instant::now();
         }
-        let open = self.begin().await?;
+        let open = match self.next.take() {
+            Some(open) => open,
+            None => self.database.pool.begin().await?,
+        };
         Ok((&*self.next.insert(open)).into())
     }
 

@@ -194,8 +194,8 @@ impl<S: Service> Writer<S> {
 
     async fn try_once(&mut self, batch: &Batch<S>) -> Result<Outcome<S>, ExecuteError> {
         let tx = self.chain.begin().await?;
-        let outcome = caught(execute(&self.ctx, &tx, batch)).await??;
-        self.chain.commit(tx).await?;
+        let (outcome, writes) = caught(execute(&self.ctx, &tx.reads(), batch)).await??;
+        self.chain.commit(tx, writes).await?;
         self.announce(&outcome);
         Ok(outcome)
     }

@@ -10,7 +10,7 @@ use kernel::OrderId;
 use messaging::{
     app::{App, Databases, Platform},
     embedded::EmbeddedLog,
-    execute::{Batch, Item, Request, execute},
+    execute::{self, Batch, Item, Request},
     pipeline,
     record::Record,
     service::{Command, Service},
@@ -62,9 +62,7 @@ fn history(service: &impl Service, random: &mut Random) -> Vec<Arc<Record>> {
 }
 
 async fn transact<S: Service>(app: &App<S>, batch: Batch<S>) {
-    let tx = app.ctx.database.begin().await.unwrap();
-    execute(&app.ctx, &tx, &batch).await.unwrap();
-    tx.commit().await.unwrap();
+    execute::transact(&app.ctx, &batch).await.unwrap();
 }
 
 /// Lets both services hear the same; `bookkeeping` are the columns that count transactions. Returns how

@@ -1,0 +1,88 @@
+//! All writes, one statement a table, run for one row after another: it stays prepared whatever
+//! the size of a batch.
+
+use rusqlite::{
+    ToSql, Transaction, params_from_iter,
+    types::{Null, ToSqlOutput},
+};
+use sea_orm::{
+    Value,
+    sea_query::{Expr, ExprTrait as _, Query, SqliteQueryBuilder},
+};
+
+use super::{Change, Rows, Writes};
+use crate::database::StoreError;
+
+impl Writes {
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when another transaction was first.
+    pub(crate) fn to_sqlite(self, tx: &Transaction<'_>) -> Result<(), StoreError> {
+        self.changes.into_iter().try_for_each(|change| match change {
+            Change::Insert(rows) => insert(&rows, tx),
+            Change::Delete { table, column, values } => {
+                let this = Expr::col(column).eq(Expr::cust("?"));
+                let delete = Query::delete().from_table(table).and_where(this).take();
+                let mut delete = tx.prepare_cached(&delete.to_string(SqliteQueryBuilder))?;
+                for value in &values {
+                    delete.execute([Parameter(value)])?;
+                }
+                Ok(())
+            }
+            Change::Update(update) => {
+                let (update, values) = update.build(SqliteQueryBuilder);
+                tx.prepare_cached(&update)?
+                    .execute(params_from_iter(values.iter().map(Parameter)))?;
+                Ok(())
+            }
+        })
+    }
+}
+
+fn insert(rows: &Rows, tx: &Transaction<'_>) -> Result<(), StoreError> {
+    let mut insert = tx.prepare_cached(&text(rows))?;
+    for row in 0..rows.len() {
+        let values = rows.columns.iter().map(|(_, values)| Parameter(&values[row]));
+        let written = insert.execute(params_from_iter(values))?;
+        if let Some(table) = rows.expected
+            && written != 1
+        {
+            return Err(StoreError::Conflict(table));
+        }
+    }
+    Ok(())
+}
+
+/// `INSERT INTO t (a, b) VALUES (?, ?)`.
+fn text(Rows { table, columns, on_conflict, .. }: &Rows) -> String {
+    let mut insert = Query::insert();
+    let columns = columns.iter().map(|(column, _)| column);
+    let values = columns.clone().map(|_| Expr::cust("?"));
+    insert.into_table(table.clone()).columns(columns.cloned()).values_panic(values);
+    if let Some(on_conflict) = on_conflict {
+        insert.on_conflict(on_conflict.clone());
+    }
+    insert.to_string(SqliteQueryBuilder)
+}
+
+struct Parameter<'a>(&'a Value);
+
+impl ToSql for Parameter<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        match self.0 {
+            Value::BigInt(Some(number)) => number.to_sql(),
+            Value::Int(Some(number)) => number.to_sql(),
+            Value::Bool(Some(is)) => is.to_sql(),
+            Value::String(Some(string)) => string.to_sql(),
+            Value::Bytes(Some(bytes)) => bytes.to_sql(),
+            Value::BigInt(None)
+            | Value::Int(None)
+            | Value::Bool(None)
+            | Value::String(None)
+            | Value::Bytes(None) => Null.to_sql(),
+            // Our tables have no other columns: a test of theirs would end here.
+            other => unreachable!("a column of {other:?}"),
+        }
+    }
+}
