@@ -16,11 +16,10 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use kernel::{OrderId, Sku};
 use messaging::{
-    database::StoreError,
+    database::{Reading, StoreError},
     service::{Aggregate, Cause, Store, Voice},
     writes::Writes,
 };
-use sea_orm::DatabaseExecutor;
 
 use self::{products::Products, reservations::Reservations, stock::Stocks};
 use crate::domain::{Command, Held, Movement, Reservation, Rules, State};
@@ -72,7 +71,7 @@ fn stock_of<'a>(command: &'a Command, reservation: &'a Reservation) -> Vec<&'a S
 impl Store for Inventories {
     type Rules = Rules;
 
-    async fn load(tx: &DatabaseExecutor<'_>, commands: &[&Command]) -> Result<Self, StoreError> {
+    async fn load(reads: &Reading<'_>, commands: &[&Command]) -> Result<Self, StoreError> {
         let (mut listed, mut orders) = (BTreeSet::new(), BTreeSet::new());
         for command in commands {
             match subject(command) {
@@ -80,7 +79,7 @@ impl Store for Inventories {
                 Subject::Order(id) => orders.extend([id]),
             }
         }
-        let reservations = Reservations::load(tx, &orders).await?;
+        let reservations = Reservations::load(reads, &orders).await?;
         let held = |command| match subject(command) {
             Subject::Order(id) => reservations.get(id),
             Subject::Product(_) => &Reservation::Unknown,
@@ -88,8 +87,8 @@ impl Store for Inventories {
         let touched: BTreeSet<_> =
             commands.iter().flat_map(|command| stock_of(command, held(command))).collect();
         // In this order: a product that is seen has its stock row, which can be locked then.
-        let products = Products::load(tx, &listed).await?;
-        let stock = Stocks::lock(tx, &touched).await?;
+        let products = Products::load(reads, &listed).await?;
+        let stock = Stocks::lock(reads, &touched).await?;
         Ok(Self { products, stock, reservations, movements: Vec::new() })
     }
 

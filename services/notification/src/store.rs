@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use messaging::{
-    database::StoreError,
+    database::{Reading, StoreError},
     service::{Aggregate, Cause, LastEvent, Store, Voice},
     sets,
     writes::{Versions, Writes},
 };
-use sea_orm::{DatabaseExecutor, IntoActiveModel, entity::prelude::*};
+use sea_orm::{IntoActiveModel, entity::prelude::*};
 use uuid::Uuid;
 
 use self::{
@@ -58,13 +58,13 @@ struct Row {
 impl Store for Desk {
     type Rules = Rules;
 
-    async fn load(tx: &DatabaseExecutor<'_>, commands: &[&Command]) -> Result<Self, StoreError> {
+    async fn load(reads: &Reading<'_>, commands: &[&Command]) -> Result<Self, StoreError> {
         if commands.is_empty() {
             return Ok(Self::default());
         }
         let mut wanted = Wanted::default();
         commands.iter().for_each(|command| wanted.add(&command.action));
-        let rows = file::load(tx, &wanted.files, wanted.endpoints).await?;
+        let rows = file::load(reads, &wanted.files, wanted.endpoints).await?;
         let mut desk = Self {
             orders: Files::read(&rows)?,
             stock: Files::read(&rows)?,
@@ -77,9 +77,9 @@ impl Store for Desk {
         let known =
             desk.orders.all().filter_map(|file| Some(file.order.as_ref()?.customer_id.clone()));
         let customers: Vec<_> = known.chain(wanted.customers).collect();
-        let rows = file::load(tx, &[(Recipient::KIND, customers)].into(), false).await?;
+        let rows = file::load(reads, &[(Recipient::KIND, customers)].into(), false).await?;
         desk.customers = Files::read(&rows)?;
-        desk.notifications = notifications(tx, wanted.notifications).await?;
+        desk.notifications = notifications(reads, wanted.notifications).await?;
         Ok(desk)
     }
 
@@ -275,11 +275,11 @@ impl Wanted {
 }
 
 async fn notifications(
-    tx: &DatabaseExecutor<'_>,
+    reads: &Reading<'_>,
     ids: Vec<Uuid>,
 ) -> Result<BTreeMap<Uuid, Row>, StoreError> {
     let ids = ids.iter().map(Uuid::to_string).collect();
-    let rows = sets::find::<Entity>(tx, Column::Id, ids).await?;
+    let rows = sets::find::<Entity>(reads, Column::Id, ids).await?;
     let read = |row: &Model| {
         let (notification, last) = (row::notification(row)?, row::last_event(row)?);
         let loaded = Row { base_version: row.version, last, is_changed: false, notification };

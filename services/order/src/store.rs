@@ -13,13 +13,13 @@ use async_trait::async_trait;
 use events::trace::TraceContext;
 use kernel::{Decider, OrderId, Sku};
 use messaging::{
-    database::StoreError,
+    database::{Reading, StoreError},
     metrics::InFlight,
     service::{Aggregate, Cause, LastEvent, Store, Voice},
     sets,
     writes::{Versions, Writes},
 };
-use sea_orm::{DatabaseExecutor, EntityTrait, QueryFilter, QueryOrder, Set, entity::prelude::*};
+use sea_orm::{EntityTrait, QueryFilter, QueryOrder, Set, entity::prelude::*};
 use uuid::Uuid;
 
 use crate::domain::{Command, Order, Product, Rules, State, Status};
@@ -47,7 +47,7 @@ fn order_id(command: &Command) -> OrderId {
 impl Store for Orders {
     type Rules = Rules;
 
-    async fn load(tx: &DatabaseExecutor<'_>, commands: &[&Command]) -> Result<Self, StoreError> {
+    async fn load(reads: &Reading<'_>, commands: &[&Command]) -> Result<Self, StoreError> {
         let mut ids = Vec::new();
         let mut skus = Vec::new();
         for command in commands {
@@ -58,8 +58,8 @@ impl Store for Orders {
             }
         }
         Ok(Self {
-            orders: load_orders(tx, ids).await?,
-            catalogue: products::load(tx, &skus).await?,
+            orders: load_orders(reads, ids).await?,
+            catalogue: products::load(reads, &skus).await?,
         })
     }
 
@@ -90,10 +90,10 @@ impl Store for Orders {
 }
 
 async fn load_orders(
-    tx: &DatabaseExecutor<'_>,
+    reads: &Reading<'_>,
     ids: Vec<String>,
 ) -> Result<BTreeMap<OrderId, Aggregate<State>>, StoreError> {
-    let rows = sets::find::<entity::Entity>(tx, entity::Column::Id, ids).await?;
+    let rows = sets::find::<entity::Entity>(reads, entity::Column::Id, ids).await?;
     rows.into_iter().map(from_row).collect()
 }
 

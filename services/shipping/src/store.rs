@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use kernel::{OrderId, ShipmentId};
 use messaging::{
-    database::StoreError,
+    database::{Reading, StoreError},
     service::{Aggregate, Cause, Store, Voice},
     sets,
     writes::{Versions, Writes},
 };
 use sea_orm::{
-    DatabaseExecutor, IntoActiveModel, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
+    IntoActiveModel, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
 };
 
 use self::entity::{ActiveModel, Column, Entity, Stage};
@@ -33,9 +33,9 @@ pub struct Shipments(BTreeMap<String, Aggregate<State>>);
 impl Store for Shipments {
     type Rules = Rules;
 
-    async fn load(tx: &DatabaseExecutor<'_>, commands: &[&Command]) -> Result<Self, StoreError> {
+    async fn load(reads: &Reading<'_>, commands: &[&Command]) -> Result<Self, StoreError> {
         let ids = commands.iter().map(|command| command.order_id.to_string()).collect();
-        let rows = sets::find::<Entity>(tx, Column::OrderId, ids).await?;
+        let rows = sets::find::<Entity>(reads, Column::OrderId, ids).await?;
         let keyed = rows.into_iter().map(|row| Ok((row.order_id.clone(), row::aggregate(row)?)));
         keyed.collect::<Result<_, _>>().map(Self)
     }

@@ -4,6 +4,7 @@ mod chain;
 mod lease;
 mod notices;
 mod postgres;
+mod reading;
 mod sqlite;
 mod transaction;
 
@@ -19,18 +20,22 @@ pub use self::{
     chain::{Chain, REST_AFTER},
     lease::{Duties, Duty, Lease},
     postgres::{DEFAULT_CONNECTIONS, Postgres},
+    reading::{Reading, Reads},
     transaction::Transaction,
 };
-use self::{sqlite::Place, transaction::Kind};
+use self::{
+    sqlite::{Place, Sqlite},
+    transaction::Kind,
+};
 use crate::signal::Signals;
 
 /// One service's database, and the signals that its commits give.
 #[derive(Clone)]
 pub struct Database {
-    /// What is read through; PostgreSQL's transactions come from it as well.
+    /// SeaORM's; PostgreSQL's transactions come from it as well.
     pool: DatabaseConnection,
-    /// SQLite's.
-    writer: Option<sqlite::Writer>,
+    /// What SQLite's transactions go through.
+    sqlite: Option<Sqlite>,
     /// Rung after a commit; what waits for work waits for these.
     pub signals: Signals,
     /// Which duties this replica does.
@@ -100,11 +105,12 @@ impl Database {
     }
 
     async fn at<M: MigratorTrait>(place: Place) -> Result<Self, DbErr> {
-        let pool = Orm::connect(place.readers()).await?;
+        let pool = Orm::connect(place.options()).await?;
         M::up(&pool, None).await?;
-        let writer = Some(sqlite::Writer::open(&place)?);
+        let failed = |error: rusqlite::Error| DbErr::Conn(RuntimeErr::Internal(error.to_string()));
+        let sqlite = Some(Sqlite::open(&place).map_err(failed)?);
         let (signals, duties) = Default::default();
-        Ok(Self { pool, writer, signals, duties, server: None })
+        Ok(Self { pool, sqlite, signals, duties, server: None })
     }
 
     /// Opens this PostgreSQL database and brings it up to date. Replicas that start at once take
@@ -117,7 +123,7 @@ impl Database {
         let (signals, away) = Signals::shared();
         let _notices = notices::carry(&pool, &signals, away);
         let server = Some(Server { database, _notices });
-        Ok(Self { pool, writer: None, signals, duties: Duties::default(), server })
+        Ok(Self { pool, sqlite: None, signals, duties: Duties::default(), server })
     }
 
     /// As [`Database::postgres`], for the database `name` on the server at this URL; creates it
@@ -145,13 +151,21 @@ impl Database {
         &self.pool
     }
 
+    /// For sets of rows outside a transaction, where SQLite is read in place.
+    pub fn reads(&self) -> Reading<'_> {
+        match &self.sqlite {
+            Some(sqlite) => sqlite.reads(),
+            None => Reading::Orm((&self.pool).into()),
+        }
+    }
+
     /// Begins a transaction that will write.
     ///
     /// # Errors
     /// When no connection is to be had.
     pub async fn begin(&self) -> Result<Transaction, DbErr> {
-        Ok(Transaction(match &self.writer {
-            Some(writer) => Kind::Sqlite(writer.turn(self.pool.clone()).await),
+        Ok(Transaction(match &self.sqlite {
+            Some(sqlite) => Kind::Sqlite(sqlite.turn().await, self.pool.clone()),
             None => Kind::Postgres(self.pool.begin().await?),
         }))
     }
@@ -170,33 +184,32 @@ impl Database {
     /// When a connection does not close cleanly.
     pub async fn close(&self) -> Result<(), DbErr> {
         self.pool.close_by_ref().await?;
-        if let Some(writer) = &self.writer {
-            writer.close().await;
-        }
-        Ok(())
+        let folded = self.sqlite.as_ref().map(Sqlite::fold).transpose();
+        folded.map(drop).map_err(|error| DbErr::Conn(RuntimeErr::Internal(error.to_string())))
     }
 
     /// What kind it is, as `db.system.name` has it.
     pub fn system(&self) -> &'static str {
-        if self.is_sqlite() { "sqlite" } else { "postgresql" }
+        if self.blocks() { "sqlite" } else { "postgresql" }
     }
 
     /// Its pools: their names, how many connections each has, and how many of them are idle.
     pub fn pools(&self) -> Vec<(&'static str, u32, usize)> {
-        let Some(writer) = &self.writer else {
+        let Some(sqlite) = &self.sqlite else {
             // Queries and transactions share one.
             let pool = self.pool.get_postgres_connection_pool();
             return vec![("writer", pool.size(), pool.num_idle())];
         };
         let readers = self.pool.get_sqlite_connection_pool();
         vec![
-            ("writer", 1, usize::from(writer.is_idle())),
+            ("writer", 1, usize::from(sqlite.is_idle())),
             ("reader", readers.size(), readers.num_idle()),
         ]
     }
 
-    fn is_sqlite(&self) -> bool {
-        self.writer.is_some()
+    /// Whether its transactions wait for the disk in this process, on the thread that they are on.
+    pub fn blocks(&self) -> bool {
+        self.sqlite.is_some()
     }
 }
 

@@ -10,11 +10,10 @@ use std::{
 
 use events::{CodecError, topics, trace::TraceContext};
 use kernel::{Decider, Timestamp};
-use sea_orm::DatabaseExecutor;
 
 use self::answered::Answered;
 use crate::{
-    database::StoreError,
+    database::{Reading, StoreError},
     dead_letters, deadlines,
     idempotency::IdempotencyKey,
     inbox, outbox,
@@ -190,7 +189,7 @@ impl From<sea_orm::DbErr> for ExecuteError {
 /// When anything failed; nothing may be committed then.
 pub async fn execute<S: Service>(
     ctx: &Context<S>,
-    tx: &DatabaseExecutor<'_>,
+    tx: &Reading<'_>,
     batch: &Batch<S>,
 ) -> Result<(Outcome<S>, Writes), ExecuteError> {
     let now = ctx.clock.now();
@@ -278,7 +277,7 @@ fn repeated<S: Service>(items: &[Item<S>], fresh: &[&Item<S>]) -> Vec<String> {
 
 /// The items that were not heard before, each once.
 async fn unheard<'b, S: Service>(
-    tx: &DatabaseExecutor<'_>,
+    tx: &Reading<'_>,
     batch: &'b Batch<S>,
 ) -> Result<Vec<&'b Item<S>>, ExecuteError> {
     let mut heard = match batch.repeats {
@@ -336,7 +335,7 @@ struct Work<'a, S: Service> {
 impl<'a, S: Service> Work<'a, S> {
     async fn load(
         ctx: &'a Context<S>,
-        tx: &DatabaseExecutor<'_>,
+        tx: &Reading<'_>,
         commands: &[&Command<S>],
     ) -> Result<Self, ExecuteError> {
         Ok(Self {

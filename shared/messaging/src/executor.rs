@@ -13,7 +13,7 @@ use std::{
 use events::trace::TraceContext;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-pub use self::writer::write;
+pub use self::writer::{spawn, write};
 use crate::{
     execute::{Item, Request},
     idempotency::IdempotencyKey,

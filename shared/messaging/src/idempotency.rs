@@ -8,7 +8,11 @@ use sea_orm::{
     ConnectionTrait, DbErr, IntoActiveModel as _, QuerySelect, QueryTrait, entity::prelude::*,
 };
 
-use crate::{sets, writes::Writes};
+use crate::{
+    database::{Reads, StoreError},
+    sets,
+    writes::Writes,
+};
 
 /// How long a key is kept.
 pub const RETENTION: Duration = Duration::from_secs(24 * 3600);
@@ -48,10 +52,10 @@ pub struct IdempotencyKey {
 /// # Errors
 /// When the database refuses.
 pub async fn load(
-    tx: &impl ConnectionTrait,
+    db: &impl Reads,
     keys: Vec<&str>,
-) -> Result<HashMap<String, Model>, DbErr> {
-    let rows = sets::find::<Entity>(tx, Column::Key, keys).await?;
+) -> Result<HashMap<String, Model>, StoreError> {
+    let rows = sets::find::<Entity>(db, Column::Key, keys).await?;
     Ok(rows.into_iter().map(|row| (row.key.clone(), row)).collect())
 }
 

@@ -8,7 +8,11 @@ use sea_orm::{
     sea_query::ExprTrait as _,
 };
 
-use crate::{sets, writes::Writes};
+use crate::{
+    database::{Reads, StoreError},
+    sets,
+    writes::Writes,
+};
 
 /// Longer than any event topic keeps its records, so that a mark outlives every redelivery.
 pub const RETENTION: Duration = Duration::from_secs(8 * 24 * 3600);
@@ -41,19 +45,17 @@ impl ActiveModelBehavior for ActiveModel {}
 /// # Errors
 /// When the database refuses.
 pub async fn heard(
-    tx: &impl ConnectionTrait,
+    db: &impl Reads,
     consumer: &str,
     ids: Vec<String>,
-) -> Result<HashSet<String>, DbErr> {
+) -> Result<HashSet<String>, StoreError> {
     if ids.is_empty() {
         return Ok(HashSet::new());
     }
     let marks = Entity::find()
-        .select_only()
-        .column(Column::EventId)
         .filter(Column::Consumer.eq(consumer))
-        .filter(sets::among(tx.get_database_backend(), Column::EventId, ids));
-    Ok(marks.into_tuple().all(tx).await?.into_iter().collect())
+        .filter(sets::among(db.backend(), Column::EventId, ids));
+    Ok(db.all(marks).await?.into_iter().map(|mark| mark.event_id).collect())
 }
 
 /// Marks `ids` as heard by `consumer`; a conflict when one of them is already.

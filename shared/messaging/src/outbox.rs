@@ -14,6 +14,7 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    database::{Reads, StoreError},
     record::{Headers, NewRecord},
     writes::Writes,
 };
@@ -81,15 +82,15 @@ pub fn append(outgoing: Vec<Outgoing>, now: Timestamp, writes: &mut Writes) {
 /// # Errors
 /// When the database refuses.
 pub async fn remaining(
-    db: &impl ConnectionTrait,
+    db: &impl Reads,
     sent: &[i64],
     limit: u64,
-) -> Result<Vec<Model>, DbErr> {
+) -> Result<Vec<Model>, StoreError> {
     let mut rows = Entity::find();
     if !sent.is_empty() {
         rows = rows.filter(among(sent).not());
     }
-    rows.order_by_asc(Column::Position).limit(limit).all(db).await
+    db.all(rows.order_by_asc(Column::Position).limit(limit)).await
 }
 
 /// Whether a row is at one of these positions. What is sent together mostly is one run, or few:

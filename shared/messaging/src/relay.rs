@@ -8,11 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::DbErr;
 use tokio::sync::oneshot;
 
 use crate::{
-    database::{Chain, Database, Duty, Lease},
+    database::{Chain, Database, Duty, Lease, Reads, StoreError},
     executor::Executor,
     log::{EventLog, LogError, Producer},
     outbox,
@@ -35,7 +35,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub enum RelayError {
     /// The outbox cannot be read.
     #[error(transparent)]
-    Database(#[from] DbErr),
+    Database(#[from] StoreError),
     /// The log does not take the records.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -47,7 +47,7 @@ pub enum RelayError {
 /// # Errors
 /// When the outbox cannot be read or the log does not take the records; they stay in the outbox.
 pub async fn relay_once(
-    database: &impl ConnectionTrait,
+    database: &impl Reads,
     producer: &dyn Producer,
     sent: &[i64],
 ) -> Result<Vec<i64>, RelayError> {
@@ -92,7 +92,7 @@ impl<S: Service> Relay<S> {
     async fn lead(&mut self, backoff: &mut Backoff) -> RelayError {
         let mut lease = match self.turn().await {
             Ok(lease) => lease,
-            Err(error) => return error.into(),
+            Err(error) => return StoreError::from(error).into(),
         };
         tracing::info!(service = S::NAME, "this replica relays");
         let identity = format!("{}-relay", S::NAME);
@@ -102,7 +102,7 @@ impl<S: Service> Relay<S> {
         };
         tokio::select! {
             error = self.relay(&*producer, backoff) => error,
-            error = lease.lost() => error.into(),
+            error = lease.lost() => StoreError::from(error).into(),
         }
     }
 
@@ -127,7 +127,7 @@ impl<S: Service> Relay<S> {
             let sent: Vec<_> =
                 self.sent.iter().flat_map(|(positions, _)| positions).copied().collect();
             let relayed = async {
-                let reader = chain.reader().await?;
+                let reader = chain.reader().await.map_err(StoreError::from)?;
                 relay_once(&reader, producer, &sent).await
             };
             let positions = match relayed.await {

@@ -62,7 +62,7 @@ impl<S: Service> Running<S> {
         let gate = Arc::new(Gate::new(log.clone(), S::NAME, topics));
         let (stop, stopped) = watch::channel(false);
         let (close, closed) = watch::channel(false);
-        let writer = tokio::spawn(executor::write(ctx.clone(), queue.clone(), closed));
+        let writer = executor::spawn(ctx.clone(), queue.clone(), closed);
         let watch = (&ctx.metrics, &stopped);
         let actors = vec![
             Role::supervise("register", watch, registration(ctx.clone())),
@@ -168,8 +168,8 @@ pub async fn keep_house<S: Service>(ctx: &ServiceContext<S>) -> Result<(), Store
 async fn forget_handled<S: Service>(ctx: &ServiceContext<S>) -> Result<bool, StoreError> {
     let now = ctx.clock.now();
     let tx = ctx.database.begin().await?;
-    let marks = inbox::purge(&tx.reads(), now, HOUSEKEEPING_LIMIT).await?;
-    let keys = idempotency::purge(&tx.reads(), now, HOUSEKEEPING_LIMIT).await?;
+    let marks = inbox::purge(&tx.connection(), now, HOUSEKEEPING_LIMIT).await?;
+    let keys = idempotency::purge(&tx.connection(), now, HOUSEKEEPING_LIMIT).await?;
     tx.commit(Writes::default()).await?;
     Ok(marks.max(keys) >= HOUSEKEEPING_LIMIT)
 }
@@ -177,7 +177,7 @@ async fn forget_handled<S: Service>(ctx: &ServiceContext<S>) -> Result<bool, Sto
 /// What the service has put down. Returns whether there may be more.
 async fn forget_derived<S: Service>(ctx: &ServiceContext<S>) -> Result<bool, StoreError> {
     let tx = ctx.database.begin().await?;
-    let has_more = ctx.service.forget(&tx.reads(), ctx.clock.now(), HOUSEKEEPING_LIMIT).await?;
+    let has_more = ctx.service.forget(&tx.connection(), ctx.clock.now(), HOUSEKEEPING_LIMIT).await?;
     tx.commit(Writes::default()).await?;
     Ok(has_more)
 }

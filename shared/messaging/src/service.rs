@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    database::{Database, StoreError},
+    database::{Database, Reading, StoreError},
     executor::Executor,
     log::EventLog,
     metrics::{InFlight, ServiceMetrics},
@@ -153,7 +153,7 @@ pub trait Store: Sized + Send {
     /// # Errors
     /// When the database refuses.
     async fn load(
-        tx: &DatabaseExecutor<'_>,
+        reads: &Reading<'_>,
         commands: &[&<Self::Rules as Decider>::Command],
     ) -> Result<Self, StoreError>;
 

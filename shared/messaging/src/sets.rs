@@ -6,12 +6,13 @@
 mod array;
 
 use sea_orm::{
-    ConnectionTrait, DbBackend,
+    DbBackend, TryIntoModel,
     entity::prelude::*,
     sea_query::{Alias, Expr, ExprTrait as _, Func, Query, extension::postgres::PgFunc},
 };
 
 pub(crate) use self::array::array;
+use crate::database::{Reads, StoreError};
 
 /// Whether `column` has one of these values.
 pub fn among<C: ColumnTrait>(
@@ -38,15 +39,18 @@ pub fn among<C: ColumnTrait>(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn find<E: EntityTrait>(
-    db: &impl ConnectionTrait,
+pub async fn find<E>(
+    db: &impl Reads,
     column: E::Column,
     values: Vec<impl Into<Value>>,
-) -> Result<Vec<E::Model>, DbErr> {
+) -> Result<Vec<E::Model>, StoreError>
+where
+    E: EntityTrait<ActiveModel: TryIntoModel<E::Model>, Model: Send>,
+{
     if values.is_empty() {
         return Ok(Vec::new());
     }
-    E::find().filter(among(db.get_database_backend(), column, values)).all(db).await
+    db.all(E::find().filter(among(db.backend(), column, values))).await
 }
 
 fn json(value: &Value) -> serde_json::Value {

@@ -7,12 +7,14 @@
 mod postgres;
 mod sqlite;
 
+pub(crate) use self::sqlite::Parameter;
+
 use sea_orm::{
     Iterable,
     entity::prelude::*,
     sea_query::{
         Alias, DynIden, Expr, ExprTrait as _, IntoColumnRef, IntoIden, IntoTableRef, OnConflict,
-        TableRef, UpdateStatement,
+        TableRef,
     },
 };
 
@@ -36,7 +38,6 @@ pub struct Writes {
 enum Change {
     Insert(Rows),
     Delete { table: TableRef, column: DynIden, values: Vec<Value> },
-    Update(UpdateStatement),
 }
 
 /// Rows that have the same columns, and at least one.
@@ -99,11 +100,6 @@ impl Writes {
         let table = Alias::new(column.entity_name().to_string()).into_table_ref();
         let values = values.into_iter().map(Into::into).collect();
         self.changes.push(Change::Delete { table, column: column.into_iden(), values });
-    }
-
-    /// Changes rows in place.
-    pub fn update(&mut self, update: UpdateStatement) {
-        self.changes.push(Change::Update(update));
     }
 
     /// Whether there is nothing to write.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use messaging::{
-    database::{Chain, Database, Duty, Transaction},
+    database::{Chain, Database, Duty, Reads, Transaction},
+    idempotency,
     signal::{News, Watcher},
     writes::Writes,
 };
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait as _, QueryOrder as _, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use uuid::Uuid;
 
@@ -86,10 +87,9 @@ async fn a_leader_that_hangs_is_deposed() {
     watched(hung.lost()).await;
 }
 
-async fn keys(database: &impl ConnectionTrait) -> Vec<String> {
-    let sql = "SELECT key FROM idempotency_keys ORDER BY key";
-    let rows = database.query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await;
-    rows.unwrap().iter().map(|row| row.try_get("", "key").unwrap()).collect()
+async fn keys(database: &impl Reads) -> Vec<String> {
+    let all = idempotency::Entity::find().order_by_asc(idempotency::Column::Key);
+    database.all(all).await.unwrap().into_iter().map(|row| row.key).collect()
 }
 
 async fn insert(database: &impl ConnectionTrait, key: &str) {
@@ -103,17 +103,17 @@ async fn a_chain_of_transactions_commits_each_and_keeps_nothing_that_was_dropped
     let mut chain = Chain::new(one);
     for key in ["a", "b"] {
         let transaction = chain.begin().await.unwrap();
-        insert(&transaction.reads(), key).await;
+        insert(&transaction.connection(), key).await;
         chain.commit(transaction, Writes::default()).await.unwrap();
         assert!(chain.is_open() && keys(other.reader()).await.contains(&key.to_owned()));
     }
     let dropped = chain.begin().await.unwrap();
-    insert(&dropped.reads(), "c").await;
+    insert(&dropped.connection(), "c").await;
     drop(dropped);
     assert!(!chain.is_open());
     chain.rest().await;
     let transaction = chain.begin().await.unwrap();
-    insert(&transaction.reads(), "d").await;
+    insert(&transaction.connection(), "d").await;
     chain.commit(transaction, Writes::default()).await.unwrap();
     chain.rest().await;
     assert!(!chain.is_open());
@@ -124,7 +124,7 @@ async fn a_chain_of_transactions_commits_each_and_keeps_nothing_that_was_dropped
 async fn until_begun(chain: &mut Chain) -> Transaction {
     loop {
         if let Ok(transaction) = chain.begin().await
-            && transaction.reads().execute_unprepared("SELECT 1").await.is_ok()
+            && transaction.connection().execute_unprepared("SELECT 1").await.is_ok()
         {
             return transaction;
         }
@@ -139,10 +139,10 @@ async fn a_chain_goes_on_after_its_connection_was_cut() {
     chain.commit(transaction, Writes::default()).await.unwrap();
     cut(&other, "shop").await;
     let transaction = chain.begin().await.unwrap();
-    transaction.reads().execute_unprepared("SELECT 1").await.unwrap_err();
+    transaction.connection().execute_unprepared("SELECT 1").await.unwrap_err();
     drop(transaction);
     let transaction = watched(until_begun(&mut chain)).await;
-    insert(&transaction.reads(), "a").await;
+    insert(&transaction.connection(), "a").await;
     chain.commit(transaction, Writes::default()).await.unwrap();
     let seen = watched(until_begun(&mut Chain::new(other))).await;
     assert_eq!(keys(&seen.reads()).await, ["a"]);
@@ -166,7 +166,7 @@ async fn each_read_of_a_chain_sees_what_was_committed_before_it() {
     for number in 0..3 {
         assert_eq!(keys(&chain.reader().await.unwrap()).await.len(), number);
         let transaction = watched(until_begun(&mut others)).await;
-        insert(&transaction.reads(), &number.to_string()).await;
+        insert(&transaction.connection(), &number.to_string()).await;
         others.commit(transaction, Writes::default()).await.unwrap();
     }
 }

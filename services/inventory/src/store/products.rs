@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::{Currency, IdError, Money, MoneyError, Sku};
 use messaging::{
-    database::StoreError,
+    database::{Reads, StoreError},
     sets,
     writes::{Versions, Writes},
 };
-use sea_orm::{ConnectionTrait, Set};
+use sea_orm::Set;
 
 use super::entity::product::{ActiveModel, Column, Entity, Model};
 use crate::domain::{Details, Product};
@@ -32,12 +32,12 @@ impl Products {
     /// # Errors
     /// When the database refuses.
     pub async fn load(
-        tx: &impl ConnectionTrait,
+        reads: &impl Reads,
         skus: &BTreeSet<&Sku>,
     ) -> Result<Self, StoreError> {
         let keys: Vec<_> = skus.iter().map(|sku| sku.as_str()).collect();
         let mut products = BTreeMap::new();
-        for row in sets::find::<Entity>(tx, Column::Sku, keys).await? {
+        for row in sets::find::<Entity>(reads, Column::Sku, keys).await? {
             let (sku, product) = read(row)?;
             let row_version = product.version;
             products.insert(sku.into(), Loaded { product, row_version });

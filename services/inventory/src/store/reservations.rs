@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::{OrderId, Timestamp};
 use messaging::{
-    database::StoreError,
+    database::{Reads, StoreError},
     sets,
     writes::{Versions, Writes},
 };
-use sea_orm::{ConnectionTrait, Set};
+use sea_orm::Set;
 
 use super::entity::reservation::{ActiveModel, Column, Entity, Model, Status};
 use crate::domain::{Held, Reservation};
@@ -33,12 +33,12 @@ impl Reservations {
     /// # Errors
     /// When the database refuses.
     pub async fn load(
-        tx: &impl ConnectionTrait,
+        reads: &impl Reads,
         orders: &BTreeSet<OrderId>,
     ) -> Result<Self, StoreError> {
         let keys = orders.iter().map(ToString::to_string).collect();
         let mut reservations = BTreeMap::new();
-        for row in sets::find::<Entity>(tx, Column::OrderId, keys).await? {
+        for row in sets::find::<Entity>(reads, Column::OrderId, keys).await? {
             let (version, row_version) = (row.version, row.version);
             let (order_id, reservation) = read(row)?;
             reservations.insert(order_id, Loaded { reservation, version, row_version });

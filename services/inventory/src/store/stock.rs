@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::Sku;
 use messaging::{
-    database::StoreError,
+    database::{Reads, StoreError},
     service::{Cause, Voice},
     sets,
     writes::Writes,
 };
 use sea_orm::{
-    ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set,
+    EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set,
     sea_query::OnConflict,
 };
 
@@ -42,7 +42,7 @@ impl Stocks {
     /// # Errors
     /// When the database refuses.
     pub async fn lock(
-        tx: &impl ConnectionTrait,
+        reads: &impl Reads,
         skus: &BTreeSet<&Sku>,
     ) -> Result<Self, StoreError> {
         let by_key: BTreeMap<_, _> = skus.iter().map(|sku| (sku.as_str(), *sku)).collect();
@@ -51,9 +51,9 @@ impl Stocks {
         if keys.is_empty() {
             return Ok(Self::default());
         }
-        let touched =
-            Entity::find().filter(sets::among(tx.get_database_backend(), Column::Sku, keys));
-        for row in touched.order_by_asc(Column::Sku).lock_exclusive().all(tx).await? {
+        let touched = Entity::find().filter(sets::among(reads.backend(), Column::Sku, keys));
+        let touched = touched.order_by_asc(Column::Sku).lock_exclusive();
+        for row in reads.all(touched).await? {
             let Some(sku) = by_key.get(row.sku.as_str()) else { continue };
             let now = row.into();
             stock.insert((*sku).clone(), Loaded { row: Some(now), now, cause: None });

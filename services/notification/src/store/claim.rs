@@ -8,7 +8,7 @@ use messaging::{
     writes::Writes,
 };
 use sea_orm::{
-    QueryOrder, QuerySelect, QueryTrait,
+    QueryOrder, QuerySelect,
     entity::prelude::*,
     sea_query::{Expr, ExprTrait, LockBehavior, LockType},
 };
@@ -65,19 +65,18 @@ pub async fn claim(
         .limit(limit);
     QuerySelect::query(&mut due)
         .lock_with_behavior(LockType::NoKeyUpdate, LockBehavior::SkipLocked);
-    let mut rows = due.all(&tx.reads()).await?;
+    let mut rows = due.all(&tx.connection()).await?;
     let ids = rows.iter().map(|row| row.id.as_str());
-    let take = Entity::update_many()
+    Entity::update_many()
         .col_expr(Column::Status, Expr::value(word(Status::Sending)))
         .col_expr(Column::DueAt, Expr::value(until.0))
         .col_expr(Column::Lease, Expr::value(lease.to_string()))
         .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
         .filter(Column::Id.is_in(ids))
-        .into_query();
-    let mut writes = Writes::default();
-    writes.update(take);
-    tx.commit(writes).await?;
+        .exec(&tx.connection())
+        .await?;
+    tx.commit(Writes::default()).await?;
     for row in &mut rows {
         row.status = word(Status::Sending);
         row.due_at = Some(until.0);

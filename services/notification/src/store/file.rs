@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use events::trace::TraceContext;
 use messaging::{
-    database::StoreError,
+    database::{Reads, StoreError},
     service::{Cause, LastEvent},
     sets,
     writes::{Versions, Writes},
@@ -161,11 +161,11 @@ fn corrupt(kind: &str, id: &str) -> StoreError {
 
 /// The files of these kinds and ids, and all of the endpoints if they are wanted.
 pub async fn load(
-    tx: &impl ConnectionTrait,
+    reads: &impl Reads,
     wanted: &BTreeMap<&'static str, Vec<String>>,
     endpoints: bool,
 ) -> Result<Vec<Model>, StoreError> {
-    let (backend, mut any) = (tx.get_database_backend(), Condition::any());
+    let (backend, mut any) = (reads.backend(), Condition::any());
     for (kind, ids) in wanted {
         let those = sets::among(backend, Column::Id, ids.iter().map(String::as_str));
         any = any.add(Condition::all().add(Column::Kind.eq(*kind)).add(those));
@@ -176,7 +176,7 @@ pub async fn load(
     if any.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(Entity::find().filter(any).all(tx).await?)
+    reads.all(Entity::find().filter(any)).await
 }
 
 const VERSIONS: Versions<'_, Column> = Versions {

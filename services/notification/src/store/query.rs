@@ -1,7 +1,7 @@
 //! What is asked of the database outside a transaction.
 
 use kernel::{CustomerId, OrderId, Timestamp};
-use messaging::database::StoreError;
+use messaging::database::{Reads, StoreError};
 use sea_orm::{Condition, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*};
 use uuid::Uuid;
 
@@ -89,7 +89,7 @@ pub async fn members(
 /// # Errors
 /// When the database refuses.
 pub async fn recipient(
-    db: &impl ConnectionTrait,
+    db: &impl Reads,
     id: &CustomerId,
 ) -> Result<Recipient, StoreError> {
     one(db, id.as_str()).await
@@ -99,7 +99,7 @@ pub async fn recipient(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn endpoint(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Endpoint>, StoreError> {
+pub async fn endpoint(db: &impl Reads, id: Uuid) -> Result<Option<Endpoint>, StoreError> {
     one(db, &id.to_string()).await
 }
 
@@ -107,11 +107,11 @@ pub async fn endpoint(db: &impl ConnectionTrait, id: Uuid) -> Result<Option<Endp
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn letters(db: &impl ConnectionTrait, service: &str) -> Result<Letters, StoreError> {
+pub async fn letters(db: &impl Reads, service: &str) -> Result<Letters, StoreError> {
     one(db, service).await
 }
 
-async fn one<T: Kept>(db: &impl ConnectionTrait, id: &str) -> Result<T, StoreError> {
+async fn one<T: Kept>(db: &impl Reads, id: &str) -> Result<T, StoreError> {
     let wanted = [(T::KIND, vec![id.to_owned()])].into();
     let rows = file::load(db, &wanted, false).await?;
     Ok(file::Files::<T>::read(&rows)?.get(id))
@@ -121,7 +121,7 @@ async fn one<T: Kept>(db: &impl ConnectionTrait, id: &str) -> Result<T, StoreErr
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn endpoints(db: &impl ConnectionTrait) -> Result<Vec<Endpoint>, StoreError> {
+pub async fn endpoints(db: &impl Reads) -> Result<Vec<Endpoint>, StoreError> {
     let rows = file::load(db, &Default::default(), true).await?;
     let files = file::Files::<Option<Endpoint>>::read(&rows)?;
     let mut all: Vec<_> = files.all().flatten().cloned().collect();

@@ -8,8 +8,8 @@ use std::{
 };
 
 use kernel::OrderId;
-use messaging::{database::StoreError, sets};
-use sea_orm::{ConnectionTrait, DbErr, RuntimeErr};
+use messaging::{database::{Reads, StoreError}, sets};
+use sea_orm::{DbErr, RuntimeErr};
 use tokio::sync::oneshot;
 
 use super::{entity, read_body};
@@ -38,14 +38,14 @@ impl Lookup {
     ///
     /// # Errors
     /// When the database refuses or says nothing, or the row is not what this code wrote.
-    pub async fn find(&self, db: &impl ConnectionTrait, id: OrderId) -> Found {
+    pub async fn find(&self, db: &impl Reads, id: OrderId) -> Found {
         tokio::time::timeout(PATIENCE, self.answer(db, id)).await.unwrap_or_else(|_| {
             let silent = format!("the database was silent for {} s", PATIENCE.as_secs());
             Err(Arc::new(DbErr::Conn(RuntimeErr::Internal(silent)).into()))
         })
     }
 
-    async fn answer(&self, db: &impl ConnectionTrait, id: OrderId) -> Found {
+    async fn answer(&self, db: &impl Reads, id: OrderId) -> Found {
         let mut answer = self.ask(id);
         loop {
             tokio::select! {
@@ -66,10 +66,10 @@ impl Lookup {
         answer
     }
 
-    async fn answer_some(&self, db: &impl ConnectionTrait) {
+    async fn answer_some(&self, db: &impl Reads) {
         let questions = self.take();
         let rows = read(db, &questions).await;
-        let rows = rows.map_err(|error| Arc::new(StoreError::from(error)));
+        let rows = rows.map_err(Arc::new);
         for (id, asker) in questions {
             let found = match &rows {
                 Ok(rows) => order_in(rows.get(&id.to_string())),
@@ -99,9 +99,9 @@ fn order_in(row: Option<&entity::Model>) -> Found {
 }
 
 async fn read(
-    db: &impl ConnectionTrait,
+    db: &impl Reads,
     questions: &[Question],
-) -> Result<HashMap<String, entity::Model>, DbErr> {
+) -> Result<HashMap<String, entity::Model>, StoreError> {
     let ids: Vec<_> = questions.iter().map(|(id, _)| id.to_string()).collect();
     let rows = sets::find::<entity::Entity>(db, entity::Column::Id, ids).await?;
     Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())

@@ -4,7 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use events::{Event, contracts::product_changed::ProductChanged};
 use kernel::{Money, Sku};
-use messaging::{database::StoreError, service::Heard, sets, writes::Writes};
+use messaging::{
+    database::{Reads, StoreError},
+    service::Heard,
+    sets,
+    writes::Writes,
+};
 use sea_orm::{
     Set,
     entity::prelude::*,
@@ -43,13 +48,13 @@ impl ActiveModelBehavior for ActiveModel {}
 /// # Errors
 /// When the database refuses.
 pub async fn load(
-    db: &impl ConnectionTrait,
+    reads: &impl Reads,
     skus: &[&Sku],
 ) -> Result<BTreeMap<Sku, Product>, StoreError> {
     let mut wanted: Vec<_> = skus.iter().map(|sku| sku.as_str()).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let rows = sets::find::<Entity>(db, Column::Sku, wanted).await?;
+    let rows = sets::find::<Entity>(reads, Column::Sku, wanted).await?;
     rows.into_iter().map(read).collect()
 }
 

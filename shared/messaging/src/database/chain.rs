@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use sea_orm::{
-    ConnectionTrait as _, DatabaseExecutor, DatabaseTransaction, DbErr, TransactionTrait as _,
+    ConnectionTrait as _, DatabaseTransaction, DbErr, TransactionTrait as _,
 };
 
-use super::{Database, StoreError, Transaction, transaction::Kind};
+use super::{Database, Reading, StoreError, Transaction, transaction::Kind};
 use crate::writes::Writes;
 
 /// How long single reads share a transaction: it keeps locks on the tables that were read, for which a
@@ -71,9 +71,9 @@ impl Chain {
     ///
     /// # Errors
     /// When no connection is to be had.
-    pub async fn reader(&mut self) -> Result<DatabaseExecutor<'_>, DbErr> {
-        if self.database.is_sqlite() {
-            return Ok(self.database.reader().into());
+    pub async fn reader(&mut self) -> Result<Reading<'_>, DbErr> {
+        if self.database.blocks() {
+            return Ok(self.database.reads());
         }
         if self.read_since.elapsed() > READ_LIMIT {
             self.rest().await;
@@ -83,7 +83,7 @@ impl Chain {
             Some(open) => open,
             None => self.database.pool.begin().await?,
         };
-        Ok((&*self.next.insert(open)).into())
+        Ok(Reading::Orm((&*self.next.insert(open)).into()))
     }
 
     /// Ends the open transaction and gives the connection back.

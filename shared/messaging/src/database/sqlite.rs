@@ -1,24 +1,25 @@
-//! SQLite's one writer: a thread with a connection of its own, because it waits for the disk. A
-//! transaction is handed to it whole, so it costs one way there and one back, however many
-//! statements it has.
+//! SQLite: one connection for transactions, which whoever has the turn reads and writes through
+//! where he is, without another thread. Only sets of rows go this way; the rest goes through
+//! SeaORM's pool, whose connections have threads of their own.
 
 use std::{
-    io,
-    sync::{Arc, atomic::AtomicU64, atomic::Ordering, mpsc},
-    thread,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-use sea_orm::{ConnectOptions, DbErr, RuntimeErr, sqlx};
-use tokio::sync::{Mutex, oneshot};
+use sea_orm::{ConnectOptions, sqlx};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
-use super::{StoreError, transaction::Turn};
+use super::{Reading, StoreError};
 use crate::writes::Writes;
 
 /// How long a statement may wait for SQLite's write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Connections that only read, beside the one that writes.
+/// Connections that only read, beside ours.
 const READERS: u32 = 4;
 /// Rows that SQLite's thread reads ahead: it goes to sleep when there is no room for the next.
 const ROWS_AHEAD: usize = 1024;
@@ -31,7 +32,7 @@ const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
 /// Where a database is.
 pub struct Place {
     file: String,
-    /// SQLite's name of what it is in, unless that is the file system.
+    /// What SQLite calls the place that the file is in, unless it is the file system.
     vfs: Option<&'static str>,
 }
 
@@ -44,20 +45,16 @@ impl Place {
     /// A new one in this process's memory.
     pub fn memory() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        // The slash is what makes it one for all connections.
-        Self { file: format!("/{number}"), vfs: Some("memdb") }
+        // The slash makes it one for all connections.
+        Self { file: format!("/{}", COUNT.fetch_add(1, Ordering::Relaxed)), vfs: Some("memdb") }
     }
 
-    /// How to connect readers.
-    pub fn readers(&self) -> ConnectOptions {
+    /// How SeaORM connects.
+    pub fn options(&self) -> ConnectOptions {
         let vfs = self.vfs.map(|vfs| format!("&vfs={vfs}")).unwrap_or_default();
         let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc{vfs}", self.file));
         let readers = if self.vfs.is_none() { READERS } else { 1 };
         options.max_connections(readers).min_connections(1).sqlx_logging(false);
-        if self.vfs.is_some() {
-            options.idle_timeout(None).max_lifetime(None);
-        }
         // A file in process cannot hang up: asking before each statement would double its cost.
         options.test_before_acquire(false);
         options.map_sqlx_sqlite_opts(|options| {
@@ -83,36 +80,41 @@ impl Place {
     }
 }
 
-/// The thread, as long as it has an owner.
+/// Our connections to a database that only this process writes to.
 #[derive(Clone)]
-pub struct Writer {
-    jobs: mpsc::Sender<Job>,
-    turn: Arc<Mutex<()>>,
+pub struct Sqlite {
+    /// Of who has the turn.
+    connection: Arc<Mutex<Connection>>,
+    /// For reading at any time.
+    reader: Arc<Mutex<Connection>>,
+    turn: Arc<AsyncMutex<()>>,
 }
 
-enum Job {
-    Write(Writes, oneshot::Sender<Result<(), StoreError>>),
-    Close(oneshot::Sender<()>),
+/// The turn to write: nobody else does, so all reads see the same.
+pub struct Turn {
+    connection: Arc<Mutex<Connection>>,
+    _turn: OwnedMutexGuard<()>,
 }
 
-impl Writer {
+impl Sqlite {
     /// Opens a database that is there.
     ///
     /// # Errors
-    /// When it cannot be opened, or there can be no further thread.
-    pub fn open(place: &Place) -> Result<Self, DbErr> {
-        let failed = |error: String| DbErr::Conn(RuntimeErr::Internal(error));
-        let connection =
-            place.connect().map_err(|error| failed(format!("{}: {error}", place.file)))?;
-        let (jobs, todo) = mpsc::channel();
-        start(connection, todo).map_err(|error| failed(error.to_string()))?;
-        Ok(Self { jobs, turn: Arc::default() })
+    /// When it cannot be opened.
+    pub fn open(place: &Place) -> rusqlite::Result<Self> {
+        let connect = || Ok::<_, rusqlite::Error>(Arc::new(Mutex::new(place.connect()?)));
+        Ok(Self { connection: connect()?, reader: connect()?, turn: Arc::default() })
     }
 
     /// Waits for the turn to write.
-    pub async fn turn(&self, reader: sea_orm::DatabaseConnection) -> Turn {
+    pub async fn turn(&self) -> Turn {
         let _turn = self.turn.clone().lock_owned().await;
-        Turn { reader, writer: self.clone(), _turn }
+        Turn { connection: self.connection.clone(), _turn }
+    }
+
+    /// What single reads go through.
+    pub fn reads(&self) -> Reading<'_> {
+        Reading::InPlace(&self.reader)
     }
 
     /// Whether nobody has the turn.
@@ -120,49 +122,38 @@ impl Writer {
         self.turn.try_lock().is_ok()
     }
 
-    /// All of `writes` in a transaction.
+    /// Folds the journal into the file.
+    ///
+    /// # Errors
+    /// When that does not work; it is done the next time the file is opened.
+    pub fn fold(&self) -> rusqlite::Result<()> {
+        lock(&self.connection).execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+}
+
+impl Turn {
+    /// What its reads go through.
+    pub fn reads(&self) -> Reading<'_> {
+        Reading::InPlace(&self.connection)
+    }
+
+    /// Writes all of `writes` in a transaction.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when another transaction was first; when SQLite refuses.
-    pub async fn write(&self, writes: Writes) -> Result<(), StoreError> {
-        let (answer, answered) = oneshot::channel();
-        self.jobs.send(Job::Write(writes, answer)).map_err(|_| closed())?;
-        answered.await.map_err(|_| closed())?
-    }
-
-    /// Ends the thread; later writes are refused.
-    pub async fn close(&self) {
-        let (answer, answered) = oneshot::channel();
-        if self.jobs.send(Job::Close(answer)).is_ok() {
-            answered.await.ok();
+    pub fn commit(self, writes: Writes) -> Result<(), StoreError> {
+        if writes.is_empty() {
+            return Ok(());
         }
+        let mut connection = lock(&self.connection);
+        // Dropped after an error it is rolled back.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        writes.to_sqlite(&transaction)?;
+        Ok(transaction.commit()?)
     }
 }
 
-fn closed() -> DbErr {
-    DbErr::Conn(RuntimeErr::Internal("the database is closed".to_owned()))
-}
-
-fn start(mut connection: Connection, todo: mpsc::Receiver<Job>) -> io::Result<()> {
-    let run = move || {
-        for job in todo {
-            match job {
-                // Whoever asked may be gone; it is done all the same.
-                Job::Write(writes, answer) => drop(answer.send(write(&mut connection, writes))),
-                Job::Close(answer) => {
-                    drop(connection);
-                    answer.send(()).ok();
-                    return;
-                }
-            }
-        }
-    };
-    thread::Builder::new().name("sqlite-writer".to_owned()).spawn(run).map(drop)
-}
-
-fn write(connection: &mut Connection, writes: Writes) -> Result<(), StoreError> {
-    // Dropped after an error it is rolled back.
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    writes.to_sqlite(&transaction)?;
-    Ok(transaction.commit()?)
+/// The connection. What was begun on it when somebody panicked has been rolled back.
+pub fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
 }

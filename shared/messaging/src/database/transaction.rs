@@ -1,9 +1,8 @@
 //! A transaction of either database: it reads, and what it changes is written with its commit.
 
 use sea_orm::{DatabaseConnection, DatabaseExecutor, DatabaseTransaction, DbErr};
-use tokio::sync::OwnedMutexGuard;
 
-use super::{StoreError, sqlite::Writer};
+use super::{Reading, StoreError, sqlite::Turn};
 use crate::writes::Writes;
 
 /// A transaction. Dropped, it changes nothing.
@@ -11,27 +10,28 @@ pub struct Transaction(pub(super) Kind);
 
 pub(super) enum Kind {
     Postgres(DatabaseTransaction),
-    Sqlite(Turn),
-}
-
-/// The turn to write: nobody else does, so all reads see the same.
-pub(super) struct Turn {
-    pub(super) reader: DatabaseConnection,
-    pub(super) writer: Writer,
-    pub(super) _turn: OwnedMutexGuard<()>,
+    Sqlite(Turn, DatabaseConnection),
 }
 
 impl Transaction {
-    /// What it reads through. A statement that changes something through it is, on SQLite, committed
-    /// at once and by itself: what belongs together goes into [`Writes`].
-    pub fn reads(&self) -> DatabaseExecutor<'_> {
+    /// What it reads through.
+    pub fn reads(&self) -> Reading<'_> {
         match &self.0 {
-            Kind::Postgres(transaction) => transaction.into(),
-            Kind::Sqlite(turn) => (&turn.reader).into(),
+            Kind::Postgres(transaction) => Reading::Orm(transaction.into()),
+            Kind::Sqlite(turn, _) => turn.reads(),
         }
     }
 
-    /// Writes all of `writes`, or nothing, and commits.
+    /// For a statement of another kind. If it changes something, SQLite commits it at once and by
+    /// itself: what belongs together goes into [`Writes`].
+    pub fn connection(&self) -> DatabaseExecutor<'_> {
+        match &self.0 {
+            Kind::Postgres(transaction) => transaction.into(),
+            Kind::Sqlite(_, pool) => pool.into(),
+        }
+    }
+
+    /// Writes all of `writes`, or nothing, and commits. On SQLite it waits for the disk where it is.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when another transaction was first; otherwise when it is not
@@ -42,7 +42,7 @@ impl Transaction {
                 writes.to_postgres(&transaction).await?;
                 Ok(transaction.commit().await?)
             }
-            Kind::Sqlite(turn) => turn.commit(writes).await,
+            Kind::Sqlite(turn, _) => turn.commit(writes),
         }
     }
 
@@ -53,16 +53,7 @@ impl Transaction {
     pub async fn rollback(self) -> Result<(), DbErr> {
         match self.0 {
             Kind::Postgres(transaction) => transaction.rollback().await,
-            Kind::Sqlite(_) => Ok(()),
+            Kind::Sqlite(..) => Ok(()),
         }
-    }
-}
-
-impl Turn {
-    pub(super) async fn commit(self, writes: Writes) -> Result<(), StoreError> {
-        if writes.is_empty() {
-            return Ok(());
-        }
-        self.writer.write(writes).await
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use kernel::Timestamp;
-use sea_orm::DatabaseExecutor;
 
 use super::{Answer, Batch, ExecuteError, NotDone, Repeats, Request, Work};
 use crate::{
+    database::Reading,
     idempotency::{self, IdempotencyKey},
     service::Service,
     telemetry::notes::Noted,
@@ -25,7 +25,7 @@ impl Answered {
     /// # Errors
     /// When the database refuses.
     pub async fn load<S: Service>(
-        tx: &DatabaseExecutor<'_>,
+        tx: &Reading<'_>,
         batch: &Batch<S>,
     ) -> Result<Self, ExecuteError> {
         let keys = batch.requests.iter().filter_map(|request| request.idempotency.as_ref());
@@ -57,7 +57,7 @@ impl Answered {
     /// When the database refuses, or a reply cannot be kept.
     pub async fn answer<S: Service>(
         &mut self,
-        tx: &DatabaseExecutor<'_>,
+        tx: &Reading<'_>,
         work: &mut Work<'_, S>,
         requests: &[Request<S>],
     ) -> Result<(Vec<Answer<S>>, Vec<Noted>), ExecuteError> {
@@ -116,7 +116,7 @@ fn kept<S: Service>(
 /// A refusal uses no key up, so that it would not come out as a conflict that the request was
 /// answered before: perhaps it was, if only just now by another replica.
 async fn look_again<S: Service>(
-    tx: &DatabaseExecutor<'_>,
+    tx: &Reading<'_>,
     requests: &[Request<S>],
     answers: &mut [Answer<S>],
 ) -> Result<(), ExecuteError> {

@@ -1,8 +1,12 @@
 //! The one that writes: takes what waits for a transaction, commits it and tells whoever waits.
 
-use std::{mem, sync::Arc, time::Duration};
+use std::{mem, sync::Arc, thread, time::Duration};
 
-use tokio::sync::watch;
+use tokio::{
+    runtime::Handle,
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
 
 use super::{
     BATCH_LIMIT, Job, Queue, Reply, RequestError,
@@ -23,6 +27,29 @@ use crate::{
 /// share too few processors would otherwise all do little at a time, and mostly begin and commit.
 const CROWD: usize = 3;
 const BREATHER: Duration = Duration::from_millis(10);
+
+/// Has [`write()`] run: on a thread of its own when it waits for the disk there.
+pub fn spawn<S: Service>(
+    ctx: Arc<Context<S>>,
+    queue: Queue<S>,
+    stop: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    let blocks = ctx.database.blocks();
+    let write = write(ctx, queue, stop);
+    if !blocks {
+        return tokio::spawn(write);
+    }
+    let (ends, ended) = oneshot::channel::<()>();
+    let runtime = Handle::current();
+    let run = move || {
+        runtime.block_on(write);
+        drop(ends);
+    };
+    let name = format!("{}-writer", S::NAME);
+    // As a thread of tokio's would be missed.
+    thread::Builder::new().name(name).spawn(run).unwrap_or_else(|error| panic!("{error}"));
+    tokio::spawn(async move { drop(ended.await) })
+}
 
 /// Takes what waits and commits it, until `stop` turns true and nothing waits.
 pub async fn write<S: Service>(

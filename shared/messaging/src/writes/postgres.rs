@@ -64,7 +64,6 @@ fn statement(change: Change) -> SubQueryStatement {
             .and_where(Expr::col(column).eq(PgFunc::any(array(&values))))
             .take()
             .into(),
-        Change::Update(update) => update.into(),
     }
 }
 
