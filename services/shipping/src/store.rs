@@ -14,9 +14,7 @@ use messaging::{
     sets,
     writes::{Versions, Writes},
 };
-use sea_orm::{
-    IntoActiveModel, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
-};
+use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*};
 
 use self::entity::{ActiveModel, Column, Entity, Stage};
 use crate::domain::{Command, Rules, State, Status};

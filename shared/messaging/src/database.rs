@@ -10,9 +10,7 @@ mod transaction;
 
 use std::{path::Path, sync::Arc};
 
-use sea_orm::{
-    Database as Orm, DatabaseConnection, DbErr, RuntimeErr, TransactionTrait, sqlx,
-};
+use sea_orm::{Database as Orm, DatabaseConnection, DbErr, RuntimeErr, TransactionTrait, sqlx};
 use sea_orm_migration::MigratorTrait;
 use tokio::task::JoinSet;
 

@@ -106,6 +106,11 @@ enum Job<S: Service> {
 }
 
 impl<S: Service> Job<S> {
+    /// Whether nobody waits for it but the log.
+    fn can_wait(&self) -> bool {
+        matches!(self, Self::Records(..) | Self::Forget(_))
+    }
+
     fn size(&self) -> usize {
         match self {
             Self::Records(items, _) => items.len(),

@@ -51,10 +51,7 @@ pub struct IdempotencyKey {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn load(
-    db: &impl Reads,
-    keys: Vec<&str>,
-) -> Result<HashMap<String, Model>, StoreError> {
+pub async fn load(db: &impl Reads, keys: Vec<&str>) -> Result<HashMap<String, Model>, StoreError> {
     let rows = sets::find::<Entity>(db, Column::Key, keys).await?;
     Ok(rows.into_iter().map(|row| (row.key.clone(), row)).collect())
 }

@@ -52,9 +52,11 @@ pub async fn heard(
     if ids.is_empty() {
         return Ok(HashSet::new());
     }
-    let marks = Entity::find()
-        .filter(Column::Consumer.eq(consumer))
-        .filter(sets::among(db.backend(), Column::EventId, ids));
+    let marks = Entity::find().filter(Column::Consumer.eq(consumer)).filter(sets::among(
+        db.backend(),
+        Column::EventId,
+        ids,
+    ));
     Ok(db.all(marks).await?.into_iter().map(|mark| mark.event_id).collect())
 }
 

@@ -177,7 +177,8 @@ async fn forget_handled<S: Service>(ctx: &ServiceContext<S>) -> Result<bool, Sto
 /// What the service has put down. Returns whether there may be more.
 async fn forget_derived<S: Service>(ctx: &ServiceContext<S>) -> Result<bool, StoreError> {
     let tx = ctx.database.begin().await?;
-    let has_more = ctx.service.forget(&tx.connection(), ctx.clock.now(), HOUSEKEEPING_LIMIT).await?;
+    let has_more =
+        ctx.service.forget(&tx.connection(), ctx.clock.now(), HOUSEKEEPING_LIMIT).await?;
     tx.commit(Writes::default()).await?;
     Ok(has_more)
 }

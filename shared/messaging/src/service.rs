@@ -1,7 +1,7 @@
 //! What a service brings, and what messaging does with it: a service hears events, decides, saves
 //! and says new ones; everything around that is here, once for all of them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use events::{Codec, Envelope, Event, topics::Topic, trace::TraceContext};
@@ -34,6 +34,8 @@ pub type Refusal<S> = <<S as Service>::Rules as Decider>::Error;
 pub trait Service: Sized + Send + Sync + 'static {
     /// The service's name, its consumer group's and its database's.
     const NAME: &'static str;
+    /// How long records may wait for others to share a transaction with, when nothing else waits.
+    const LINGER: Duration = Duration::ZERO;
     /// Its rules.
     type Rules: Decider<
             State: Send + Sync,

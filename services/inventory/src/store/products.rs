@@ -31,10 +31,7 @@ impl Products {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn load(
-        reads: &impl Reads,
-        skus: &BTreeSet<&Sku>,
-    ) -> Result<Self, StoreError> {
+    pub async fn load(reads: &impl Reads, skus: &BTreeSet<&Sku>) -> Result<Self, StoreError> {
         let keys: Vec<_> = skus.iter().map(|sku| sku.as_str()).collect();
         let mut products = BTreeMap::new();
         for row in sets::find::<Entity>(reads, Column::Sku, keys).await? {

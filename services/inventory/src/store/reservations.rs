@@ -32,10 +32,7 @@ impl Reservations {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn load(
-        reads: &impl Reads,
-        orders: &BTreeSet<OrderId>,
-    ) -> Result<Self, StoreError> {
+    pub async fn load(reads: &impl Reads, orders: &BTreeSet<OrderId>) -> Result<Self, StoreError> {
         let keys = orders.iter().map(ToString::to_string).collect();
         let mut reservations = BTreeMap::new();
         for row in sets::find::<Entity>(reads, Column::OrderId, keys).await? {

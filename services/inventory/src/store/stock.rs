@@ -41,10 +41,7 @@ impl Stocks {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn lock(
-        reads: &impl Reads,
-        skus: &BTreeSet<&Sku>,
-    ) -> Result<Self, StoreError> {
+    pub async fn lock(reads: &impl Reads, skus: &BTreeSet<&Sku>) -> Result<Self, StoreError> {
         let by_key: BTreeMap<_, _> = skus.iter().map(|sku| (sku.as_str(), *sku)).collect();
         let keys: Vec<_> = by_key.keys().copied().collect();
         let mut stock = BTreeMap::new();

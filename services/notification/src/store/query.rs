@@ -88,10 +88,7 @@ pub async fn members(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn recipient(
-    db: &impl Reads,
-    id: &CustomerId,
-) -> Result<Recipient, StoreError> {
+pub async fn recipient(db: &impl Reads, id: &CustomerId) -> Result<Recipient, StoreError> {
     one(db, id.as_str()).await
 }
 

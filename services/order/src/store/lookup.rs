@@ -8,7 +8,10 @@ use std::{
 };
 
 use kernel::OrderId;
-use messaging::{database::{Reads, StoreError}, sets};
+use messaging::{
+    database::{Reads, StoreError},
+    sets,
+};
 use sea_orm::{DbErr, RuntimeErr};
 use tokio::sync::oneshot;
 

@@ -47,10 +47,7 @@ impl ActiveModelBehavior for ActiveModel {}
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn load(
-    reads: &impl Reads,
-    skus: &[&Sku],
-) -> Result<BTreeMap<Sku, Product>, StoreError> {
+pub async fn load(reads: &impl Reads, skus: &[&Sku]) -> Result<BTreeMap<Sku, Product>, StoreError> {
     let mut wanted: Vec<_> = skus.iter().map(|sku| sku.as_str()).collect();
     wanted.sort_unstable();
     wanted.dedup();

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sea_orm::{
-    ConnectionTrait as _, DatabaseTransaction, DbErr, TransactionTrait as _,
-};
+use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbErr, TransactionTrait as _};
 
 use super::{Database, Reading, StoreError, Transaction, transaction::Kind};
 use crate::writes::Writes;

@@ -2,7 +2,10 @@
 
 use std::sync::Mutex;
 
-use rusqlite::{Connection, Row, params_from_iter, types::{FromSqlError, ValueRef}};
+use rusqlite::{
+    Connection, Row, params_from_iter,
+    types::{FromSqlError, ValueRef},
+};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ColumnType, ConnectionTrait, DatabaseExecutor, DbBackend,
     EntityTrait, Iterable, QueryTrait, Select, TryIntoModel, Value, sea_query::SqliteQueryBuilder,
@@ -97,9 +100,9 @@ fn value(found: ValueRef<'_>, kind: &ColumnType) -> rusqlite::Result<Value> {
     Ok(match kind {
         ColumnType::Boolean => Value::Bool(found.as_i64_or_null()?.map(|number| number != 0)),
         ColumnType::Integer => {
-            let number = found.as_i64_or_null()?.map(|number| {
-                i32::try_from(number).map_err(|_| FromSqlError::OutOfRange(number))
-            });
+            let number = found
+                .as_i64_or_null()?
+                .map(|number| i32::try_from(number).map_err(|_| FromSqlError::OutOfRange(number)));
             Value::Int(number.transpose()?)
         }
         ColumnType::BigInteger => Value::BigInt(found.as_i64_or_null()?),

@@ -6,6 +6,7 @@ use tokio::{
     runtime::Handle,
     sync::{oneshot, watch},
     task::JoinHandle,
+    time::{Instant, timeout_at},
 };
 
 use super::{
@@ -102,8 +103,14 @@ impl<S: Service> Writer<S> {
         }?;
         let mut size = first.size();
         let mut jobs = vec![first];
+        let until = Instant::now() + S::LINGER;
         while size < BATCH_LIMIT {
-            let Ok(job) = queue.try_recv() else { break };
+            let job = if S::LINGER.is_zero() || !jobs.iter().all(Job::can_wait) {
+                queue.try_recv().ok()
+            } else {
+                timeout_at(until, queue.recv()).await.ok().flatten()
+            };
+            let Some(job) = job else { break };
             size += job.size();
             jobs.push(job);
         }

@@ -23,8 +23,7 @@ impl Writes {
             return Ok(());
         }
         // Built without `to_owned`, which would copy every value.
-        let (mut query, mut counts, mut expected) =
-            (WithQuery::new(), Query::select(), Vec::new());
+        let (mut query, mut counts, mut expected) = (WithQuery::new(), Query::select(), Vec::new());
         for (number, change) in self.changes.into_iter().enumerate() {
             let name = Alias::new(format!("w{number}"));
             if let Change::Insert(rows) = &change
