@@ -192,7 +192,7 @@ pub async fn build(config: Config, platform: &Platform) -> Result<App<Notificati
 #[async_trait]
 impl Service for Notifications {
     const NAME: &'static str = "notification";
-    /// Nobody waits for a mail by the millisecond, but for the processors that it would take from the order.
+    /// Nobody waits for a mail by the millisecond, and an order waits for the processor that its mails take.
     const LINGER: Duration = Duration::from_millis(20);
     type Rules = Rules;
     type Store = Desk;

@@ -1,4 +1,4 @@
-//! A service's own database: SQLite embedded, PostgreSQL distributed, the same SQL through SeaORM.
+//! A service's own database: SQLite embedded, PostgreSQL distributed; SeaORM says what both are asked.
 
 mod chain;
 mod lease;
@@ -7,6 +7,9 @@ mod postgres;
 mod reading;
 mod sqlite;
 mod transaction;
+
+#[cfg(test)]
+mod tests;
 
 use std::{path::Path, sync::Arc};
 
@@ -22,7 +25,7 @@ pub use self::{
     transaction::Transaction,
 };
 use self::{
-    sqlite::{Place, Sqlite},
+    sqlite::{Place, READERS, Sqlite},
     transaction::Kind,
 };
 use crate::signal::Signals;
@@ -58,7 +61,7 @@ pub enum StoreError {
     /// The database says no, or nothing.
     #[error("database: {0}")]
     Database(#[from] DbErr),
-    /// SQLite does not write.
+    /// SQLite refuses, where it is read and written in place.
     #[error("database: {0}")]
     Sqlite(#[from] rusqlite::Error),
     /// A row cannot be what this code wrote.
@@ -103,10 +106,9 @@ impl Database {
     }
 
     async fn at<M: MigratorTrait>(place: Place) -> Result<Self, DbErr> {
-        let pool = Orm::connect(place.options()).await?;
+        let pool = Orm::connect(place.options(READERS)).await?;
         M::up(&pool, None).await?;
-        let failed = |error: rusqlite::Error| DbErr::Conn(RuntimeErr::Internal(error.to_string()));
-        let sqlite = Some(Sqlite::open(&place).map_err(failed)?);
+        let sqlite = Some(Sqlite::open(&place).await?);
         let (signals, duties) = Default::default();
         Ok(Self { pool, sqlite, signals, duties, server: None })
     }
@@ -163,7 +165,7 @@ impl Database {
     /// When no connection is to be had.
     pub async fn begin(&self) -> Result<Transaction, DbErr> {
         Ok(Transaction(match &self.sqlite {
-            Some(sqlite) => Kind::Sqlite(sqlite.turn().await, self.pool.clone()),
+            Some(sqlite) => Kind::Sqlite(sqlite.turn().await),
             None => Kind::Postgres(self.pool.begin().await?),
         }))
     }
@@ -176,14 +178,16 @@ impl Database {
         self.pool.ping().await
     }
 
-    /// Closes all connections; SQLite folds its journal into the file.
+    /// Closes SeaORM's connections; SQLite folds its journal into the file.
     ///
     /// # Errors
     /// When a connection does not close cleanly.
     pub async fn close(&self) -> Result<(), DbErr> {
         self.pool.close_by_ref().await?;
-        let folded = self.sqlite.as_ref().map(Sqlite::fold).transpose();
-        folded.map(drop).map_err(|error| DbErr::Conn(RuntimeErr::Internal(error.to_string())))
+        match &self.sqlite {
+            Some(sqlite) => sqlite.close().await,
+            None => Ok(()),
+        }
     }
 
     /// What kind it is, as `db.system.name` has it.

@@ -1,6 +1,6 @@
 //! Group commit: whatever waits, records of all partitions and requests alike, shares the next
 //! transaction. It does not wait to fill one, so a batch of one is the same code; only after one that
-//! several have waited for it takes a breath.
+//! several have waited for it takes a breath, and a service may let its records linger.
 
 mod group;
 mod writer;
@@ -13,7 +13,7 @@ use std::{
 use events::trace::TraceContext;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-pub use self::writer::{spawn, write};
+pub use self::writer::spawn;
 use crate::{
     execute::{Item, Request},
     idempotency::IdempotencyKey,
@@ -134,7 +134,7 @@ impl<S: Service> Clone for Queue<S> {
 }
 
 impl<S: Service> Executor<S> {
-    /// An executor and the queue that [`write()`] works off.
+    /// An executor and the queue that [`spawn`] has worked off.
     pub fn new() -> (Self, Queue<S>) {
         let (queue, jobs) = mpsc::channel(QUEUE_CAPACITY);
         let relayed = Arc::<Relayed>::default();

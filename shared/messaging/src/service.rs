@@ -84,13 +84,13 @@ pub trait Service: Sized + Send + Sync + 'static {
     fn project(&self, _heard: &[&Heard], _said: &[Said], _writes: &mut Writes) {}
 
     /// Deletes what is past its retention, at most about `limit` rows; asked now and then, in a
-    /// transaction of its own. Returns whether there may be more: then it is asked again at once.
+    /// transaction of its own, in which SQLite commits each statement by itself. Returns whether there may be more: then it is asked again at once.
     ///
     /// # Errors
     /// When the database refuses.
     async fn forget(
         &self,
-        _tx: &DatabaseExecutor<'_>,
+        _db: &DatabaseExecutor<'_>,
         _now: Timestamp,
         _limit: u64,
     ) -> Result<bool, StoreError> {

@@ -113,11 +113,12 @@ impl Writes {
         on_conflict: Option<OnConflict>,
         expected: Option<&'static str>,
     ) {
-        if rows.is_empty() {
+        let count = rows.len();
+        if count == 0 {
             return;
         }
         let mut columns: Vec<_> = <A::Entity as EntityTrait>::Column::iter()
-            .map(|column| (column, Vec::with_capacity(rows.len())))
+            .map(|column| (column, Vec::with_capacity(count)))
             .collect();
         for mut row in rows {
             for (column, values) in &mut columns {
@@ -125,6 +126,8 @@ impl Writes {
             }
         }
         columns.retain(|(_, values)| !values.is_empty());
+        let is_whole = columns.iter().all(|(_, values)| values.len() == count);
+        assert!(is_whole, "rows of one table have the same columns");
         let columns = columns.into_iter().map(|(c, values)| (c.into_iden(), values)).collect();
         let table = A::Entity::default().table_ref();
         self.changes.push(Change::Insert(Rows { table, columns, on_conflict, expected }));

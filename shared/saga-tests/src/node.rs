@@ -185,8 +185,6 @@ impl<S: Service> Member<S> {
         let (outcome, writes) = execute(&self.app.ctx, &tx.reads(), batch).await?;
         if commit {
             tx.commit(writes).await?;
-        } else {
-            tx.rollback().await?;
         }
         Ok(outcome)
     }

@@ -1,6 +1,6 @@
 //! Claims: a sender takes rows under a lease, in a transaction of its own. Senders of several
-//! replicas share the work: PostgreSQL skips rows that another is just taking, SQLite has one
-//! writer.
+//! replicas share the work: PostgreSQL skips rows that another is just taking; on SQLite there is one
+//! sender, which has the turn to write meanwhile.
 
 use kernel::Timestamp;
 use messaging::{

@@ -89,7 +89,7 @@ async fn what_is_saved_is_loaded() {
 async fn the_second_of_two_who_changed_the_same_order_is_told() {
     let db = Database::in_memory::<Migrator>().await.unwrap();
     let (tx, first) = prepared(&db, &[command(place(1))]).await;
-    tx.rollback().await.unwrap();
+    drop(tx);
     let (tx, second) = prepared(&db, &[command(place(1))]).await;
     save(tx, second).await.unwrap();
     let late = save(db.begin().await.unwrap(), first).await.unwrap_err();
@@ -123,7 +123,7 @@ async fn an_outcome_that_meets_a_new_claim_is_decided_anew() {
     };
     let failed = [came(1, Outcome::Failed("late".into()))];
     let (tx, stale) = prepared(&db, &failed).await;
-    tx.rollback().await.unwrap();
+    drop(tx);
     claim_all(&db, 105, 2).await;
     let conflict = save(db.begin().await.unwrap(), stale).await.unwrap_err();
     assert!(matches!(conflict, StoreError::Conflict("notifications")), "{conflict}");

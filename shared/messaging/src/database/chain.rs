@@ -59,7 +59,7 @@ impl Chain {
         let Transaction(Kind::Postgres(transaction)) = transaction else {
             return transaction.commit(writes).await;
         };
-        writes.to_postgres(&transaction).await?;
+        writes.into_postgres(&transaction).await?;
         transaction.execute_unprepared("COMMIT AND CHAIN").await?;
         self.next = Some(transaction);
         Ok(())

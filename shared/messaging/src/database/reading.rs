@@ -41,7 +41,7 @@ impl<C: ConnectionTrait> Reads for C {
     }
 }
 
-/// What a transaction reads through.
+/// What a transaction, or the relay, reads through.
 pub enum Reading<'a> {
     /// Through SeaORM.
     Orm(DatabaseExecutor<'a>),

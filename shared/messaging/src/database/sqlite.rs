@@ -1,6 +1,6 @@
 //! SQLite: one connection for transactions, which whoever has the turn reads and writes through
-//! where he is, without another thread. Only sets of rows go this way; the rest goes through
-//! SeaORM's pool, whose connections have threads of their own.
+//! where he is, without another thread, and one for what the relay reads. Only sets of rows go this
+//! way; the rest goes through SeaORM, whose connections have threads of their own.
 
 use std::{
     sync::{
@@ -11,7 +11,7 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-use sea_orm::{ConnectOptions, sqlx};
+use sea_orm::{ConnectOptions, Database as Orm, DatabaseConnection, DbErr, RuntimeErr, sqlx};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use super::{Reading, StoreError};
@@ -19,8 +19,8 @@ use crate::writes::Writes;
 
 /// How long a statement may wait for SQLite's write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Connections that only read, beside ours.
-const READERS: u32 = 4;
+/// SeaORM's connections for queries.
+pub const READERS: u32 = 4;
 /// Rows that SQLite's thread reads ahead: it goes to sleep when there is no room for the next.
 const ROWS_AHEAD: usize = 1024;
 /// More statements than a service has.
@@ -49,12 +49,11 @@ impl Place {
         Self { file: format!("/{}", COUNT.fetch_add(1, Ordering::Relaxed)), vfs: Some("memdb") }
     }
 
-    /// How SeaORM connects.
-    pub fn options(&self) -> ConnectOptions {
+    /// How SeaORM makes so many connections.
+    pub fn options(&self, connections: u32) -> ConnectOptions {
         let vfs = self.vfs.map(|vfs| format!("&vfs={vfs}")).unwrap_or_default();
         let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc{vfs}", self.file));
-        let readers = if self.vfs.is_none() { READERS } else { 1 };
-        options.max_connections(readers).min_connections(1).sqlx_logging(false);
+        options.max_connections(connections).min_connections(1).sqlx_logging(false);
         // A file in process cannot hang up: asking before each statement would double its cost.
         options.test_before_acquire(false);
         options.map_sqlx_sqlite_opts(|options| {
@@ -87,12 +86,15 @@ pub struct Sqlite {
     connection: Arc<Mutex<Connection>>,
     /// For reading at any time.
     reader: Arc<Mutex<Connection>>,
+    /// One connection of SeaORM's, also of who has the turn: he waits for nobody's queries.
+    spare: DatabaseConnection,
     turn: Arc<AsyncMutex<()>>,
 }
 
 /// The turn to write: nobody else does, so all reads see the same.
 pub struct Turn {
     connection: Arc<Mutex<Connection>>,
+    spare: DatabaseConnection,
     _turn: OwnedMutexGuard<()>,
 }
 
@@ -101,15 +103,16 @@ impl Sqlite {
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn open(place: &Place) -> rusqlite::Result<Self> {
-        let connect = || Ok::<_, rusqlite::Error>(Arc::new(Mutex::new(place.connect()?)));
-        Ok(Self { connection: connect()?, reader: connect()?, turn: Arc::default() })
+    pub async fn open(place: &Place) -> Result<Self, DbErr> {
+        let connect = || place.connect().map(|own| Arc::new(Mutex::new(own))).map_err(failed);
+        let spare = Orm::connect(place.options(1)).await?;
+        Ok(Self { connection: connect()?, reader: connect()?, spare, turn: Arc::default() })
     }
 
     /// Waits for the turn to write.
     pub async fn turn(&self) -> Turn {
         let _turn = self.turn.clone().lock_owned().await;
-        Turn { connection: self.connection.clone(), _turn }
+        Turn { connection: self.connection.clone(), spare: self.spare.clone(), _turn }
     }
 
     /// What single reads go through.
@@ -122,12 +125,13 @@ impl Sqlite {
         self.turn.try_lock().is_ok()
     }
 
-    /// Folds the journal into the file.
+    /// Folds the journal into the file, unless somebody still reads: then the next one to open it does.
     ///
     /// # Errors
-    /// When that does not work; it is done the next time the file is opened.
-    pub fn fold(&self) -> rusqlite::Result<()> {
-        lock(&self.connection).execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+    /// When the file cannot be written.
+    pub async fn close(&self) -> Result<(), DbErr> {
+        self.spare.close_by_ref().await?;
+        lock(&self.connection).execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").map_err(failed)
     }
 }
 
@@ -135,6 +139,11 @@ impl Turn {
     /// What its reads go through.
     pub fn reads(&self) -> Reading<'_> {
         Reading::InPlace(&self.connection)
+    }
+
+    /// For statements of another kind.
+    pub fn spare(&self) -> &DatabaseConnection {
+        &self.spare
     }
 
     /// Writes all of `writes` in a transaction.
@@ -148,9 +157,13 @@ impl Turn {
         let mut connection = lock(&self.connection);
         // Dropped after an error it is rolled back.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        writes.to_sqlite(&transaction)?;
+        writes.into_sqlite(&transaction)?;
         Ok(transaction.commit()?)
     }
+}
+
+fn failed(error: rusqlite::Error) -> DbErr {
+    DbErr::Conn(RuntimeErr::Internal(error.to_string()))
 }
 
 /// The connection. What was begun on it when somebody panicked has been rolled back.

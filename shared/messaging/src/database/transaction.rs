@@ -1,6 +1,6 @@
 //! A transaction of either database: it reads, and what it changes is written with its commit.
 
-use sea_orm::{DatabaseConnection, DatabaseExecutor, DatabaseTransaction, DbErr};
+use sea_orm::{DatabaseExecutor, DatabaseTransaction};
 
 use super::{Reading, StoreError, sqlite::Turn};
 use crate::writes::Writes;
@@ -10,7 +10,7 @@ pub struct Transaction(pub(super) Kind);
 
 pub(super) enum Kind {
     Postgres(DatabaseTransaction),
-    Sqlite(Turn, DatabaseConnection),
+    Sqlite(Turn),
 }
 
 impl Transaction {
@@ -18,7 +18,7 @@ impl Transaction {
     pub fn reads(&self) -> Reading<'_> {
         match &self.0 {
             Kind::Postgres(transaction) => Reading::Orm(transaction.into()),
-            Kind::Sqlite(turn, _) => turn.reads(),
+            Kind::Sqlite(turn) => turn.reads(),
         }
     }
 
@@ -27,7 +27,7 @@ impl Transaction {
     pub fn connection(&self) -> DatabaseExecutor<'_> {
         match &self.0 {
             Kind::Postgres(transaction) => transaction.into(),
-            Kind::Sqlite(_, pool) => pool.into(),
+            Kind::Sqlite(turn) => turn.spare().into(),
         }
     }
 
@@ -39,21 +39,10 @@ impl Transaction {
     pub async fn commit(self, writes: Writes) -> Result<(), StoreError> {
         match self.0 {
             Kind::Postgres(transaction) => {
-                writes.to_postgres(&transaction).await?;
+                writes.into_postgres(&transaction).await?;
                 Ok(transaction.commit().await?)
             }
-            Kind::Sqlite(turn, _) => turn.commit(writes),
-        }
-    }
-
-    /// Changes nothing.
-    ///
-    /// # Errors
-    /// When the connection does not say so.
-    pub async fn rollback(self) -> Result<(), DbErr> {
-        match self.0 {
-            Kind::Postgres(transaction) => transaction.rollback().await,
-            Kind::Sqlite(..) => Ok(()),
+            Kind::Sqlite(turn) => turn.commit(writes),
         }
     }
 }

@@ -29,7 +29,8 @@ use crate::{
 const CROWD: usize = 3;
 const BREATHER: Duration = Duration::from_millis(10);
 
-/// Has [`write()`] run: on a thread of its own when it waits for the disk there.
+/// Has a queue worked off, until `stop` turns true and nothing waits: on a thread of its own when the
+/// database waits for the disk there.
 pub fn spawn<S: Service>(
     ctx: Arc<Context<S>>,
     queue: Queue<S>,
@@ -47,21 +48,18 @@ pub fn spawn<S: Service>(
         drop(ends);
     };
     let name = format!("{}-writer", S::NAME);
-    // As a thread of tokio's would be missed.
+    // As tokio does when it gets no thread.
     thread::Builder::new().name(name).spawn(run).unwrap_or_else(|error| panic!("{error}"));
     tokio::spawn(async move { drop(ended.await) })
 }
 
 /// Takes what waits and commits it, until `stop` turns true and nothing waits.
-pub async fn write<S: Service>(
-    ctx: Arc<Context<S>>,
-    queue: Queue<S>,
-    mut stop: watch::Receiver<bool>,
-) {
+async fn write<S: Service>(ctx: Arc<Context<S>>, queue: Queue<S>, mut stop: watch::Receiver<bool>) {
     let chain = Chain::new(ctx.database.clone());
     let mut writer = Writer { ctx, chain, repeats: Repeats::Unexpected };
     while let Some(jobs) = writer.take(&queue, &mut stop).await {
-        let is_crowded = jobs.len() >= CROWD;
+        // Who has lingered has rested.
+        let is_crowded = S::LINGER.is_zero() && jobs.len() >= CROWD;
         writer.run(Group::new(jobs, &queue.relayed)).await;
         if is_crowded {
             tokio::time::sleep(BREATHER).await;
@@ -82,8 +80,8 @@ struct Writer<S: Service> {
 }
 
 impl<S: Service> Writer<S> {
-    /// Waits for one job, then takes all that wait, up to the limit. Once the service stops, no more
-    /// are accepted, and those that wait are the last.
+    /// Waits for one job, lingers as long as only records wait, then takes all that wait, up to the
+    /// limit. Once the service stops, no more are accepted, and those that wait are the last.
     async fn take(
         &mut self,
         queue: &Queue<S>,
@@ -101,16 +99,18 @@ impl<S: Service> Writer<S> {
                 () = tokio::time::sleep(REST_AFTER), if is_open => self.chain.rest().await,
             }
         }?;
+        let until = Instant::now() + S::LINGER;
+        let mut lingers = !S::LINGER.is_zero() && first.can_wait();
         let mut size = first.size();
         let mut jobs = vec![first];
-        let until = Instant::now() + S::LINGER;
         while size < BATCH_LIMIT {
-            let job = if S::LINGER.is_zero() || !jobs.iter().all(Job::can_wait) {
-                queue.try_recv().ok()
-            } else {
+            let job = if lingers {
                 timeout_at(until, queue.recv()).await.ok().flatten()
+            } else {
+                queue.try_recv().ok()
             };
             let Some(job) = job else { break };
+            lingers &= job.can_wait();
             size += job.size();
             jobs.push(job);
         }
@@ -229,7 +229,7 @@ impl<S: Service> Writer<S> {
     async fn try_once(&mut self, batch: &Batch<S>) -> Result<Outcome<S>, ExecuteError> {
         let tx = self.chain.begin().await?;
         let (outcome, writes) = caught(execute(&self.ctx, &tx.reads(), batch)).await??;
-        self.chain.commit(tx, writes).await?;
+        caught(self.chain.commit(tx, writes)).await??;
         self.announce(&outcome);
         Ok(outcome)
     }

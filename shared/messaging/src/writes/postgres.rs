@@ -18,7 +18,7 @@ impl Writes {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when another transaction was first.
-    pub(crate) async fn to_postgres(self, tx: &impl ConnectionTrait) -> Result<(), StoreError> {
+    pub(crate) async fn into_postgres(self, tx: &impl ConnectionTrait) -> Result<(), StoreError> {
         if self.is_empty() {
             return Ok(());
         }

@@ -21,7 +21,7 @@ impl Writes {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when another transaction was first.
-    pub(crate) fn to_sqlite(self, tx: &Transaction<'_>) -> Result<(), StoreError> {
+    pub(crate) fn into_sqlite(self, tx: &Transaction<'_>) -> Result<(), StoreError> {
         self.changes.into_iter().try_for_each(|change| match change {
             Change::Insert(rows) => insert(&rows, tx),
             Change::Delete { table, column, values } => {
