@@ -49,8 +49,9 @@ impl Place {
         Self { file: format!("/{}", COUNT.fetch_add(1, Ordering::Relaxed)), vfs: Some("memdb") }
     }
 
-    /// How SeaORM makes so many connections.
+    /// How SeaORM makes so many connections; to what is in memory one, so that tests can hold it.
     pub fn options(&self, connections: u32) -> ConnectOptions {
+        let connections = if self.vfs.is_none() { connections } else { 1 };
         let vfs = self.vfs.map(|vfs| format!("&vfs={vfs}")).unwrap_or_default();
         let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc{vfs}", self.file));
         options.max_connections(connections).min_connections(1).sqlx_logging(false);
@@ -93,8 +94,7 @@ pub struct Sqlite {
 
 /// The turn to write: nobody else does, so all reads see the same.
 pub struct Turn {
-    connection: Arc<Mutex<Connection>>,
-    spare: DatabaseConnection,
+    sqlite: Sqlite,
     _turn: OwnedMutexGuard<()>,
 }
 
@@ -111,8 +111,7 @@ impl Sqlite {
 
     /// Waits for the turn to write.
     pub async fn turn(&self) -> Turn {
-        let _turn = self.turn.clone().lock_owned().await;
-        Turn { connection: self.connection.clone(), spare: self.spare.clone(), _turn }
+        Turn { sqlite: self.clone(), _turn: self.turn.clone().lock_owned().await }
     }
 
     /// What single reads go through.
@@ -138,12 +137,12 @@ impl Sqlite {
 impl Turn {
     /// What its reads go through.
     pub fn reads(&self) -> Reading<'_> {
-        Reading::InPlace(&self.connection)
+        Reading::InPlace(&self.sqlite.connection)
     }
 
     /// For statements of another kind.
     pub fn spare(&self) -> &DatabaseConnection {
-        &self.spare
+        &self.sqlite.spare
     }
 
     /// Writes all of `writes` in a transaction.
@@ -154,7 +153,7 @@ impl Turn {
         if writes.is_empty() {
             return Ok(());
         }
-        let mut connection = lock(&self.connection);
+        let mut connection = lock(&self.sqlite.connection);
         // Dropped after an error it is rolled back.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         writes.into_sqlite(&transaction)?;
