@@ -21,7 +21,7 @@ pub use self::{
     chain::{Chain, REST_AFTER},
     lease::{Duties, Duty, Lease},
     postgres::{DEFAULT_CONNECTIONS, Postgres},
-    reading::{Reading, Reads},
+    reading::{Reading, Reads, Rows},
     transaction::Transaction,
 };
 use self::{
@@ -253,17 +253,20 @@ pub fn is_transient(error: &DbErr) -> bool {
 }
 
 fn is_transient_in_sqlite(error: &rusqlite::Error) -> bool {
-    let code = error.sqlite_error().map(|error| i64::from(error.extended_code) & 0xff);
-    code.is_some_and(|code| TRANSIENT_CODES.contains(&code))
+    error.sqlite_error().is_some_and(|error| is_transient_code(error.extended_code.into()))
+}
+
+/// Whether this is SQLite's extended code of such an error.
+fn is_transient_code(code: i64) -> bool {
+    TRANSIENT_CODES.contains(&(code & 0xff))
 }
 
 fn is_transient_in_sqlx(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            let sqlite = |code: i64| TRANSIENT_CODES.contains(&(code & 0xff));
             let is_sqlstate = code.len() == 5;
             (is_sqlstate && TRANSIENT_CLASSES.contains(&&code[..2]))
-                || (!is_sqlstate && code.parse().is_ok_and(sqlite))
+                || (!is_sqlstate && code.parse().is_ok_and(is_transient_code))
         }),
         sqlx::Error::Io(_)
         | sqlx::Error::PoolTimedOut

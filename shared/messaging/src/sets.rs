@@ -6,13 +6,13 @@
 mod array;
 
 use sea_orm::{
-    DbBackend, TryIntoModel,
+    DbBackend,
     entity::prelude::*,
     sea_query::{Alias, Expr, ExprTrait as _, Func, Query, extension::postgres::PgFunc},
 };
 
 pub(crate) use self::array::array;
-use crate::database::{Reads, StoreError};
+use crate::database::{Reads, Rows, StoreError};
 
 /// Whether `column` has one of these values.
 pub fn among<C: ColumnTrait>(
@@ -39,14 +39,11 @@ pub fn among<C: ColumnTrait>(
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn find<E>(
+pub async fn find<E: Rows>(
     db: &impl Reads,
     column: E::Column,
     values: Vec<impl Into<Value>>,
-) -> Result<Vec<E::Model>, StoreError>
-where
-    E: EntityTrait<ActiveModel: TryIntoModel<E::Model>, Model: Send>,
-{
+) -> Result<Vec<E::Model>, StoreError> {
     if values.is_empty() {
         return Ok(Vec::new());
     }

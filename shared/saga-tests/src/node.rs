@@ -243,7 +243,7 @@ impl<S: Service> Node for Member<S> {
 
     async fn relay(&self, to: &FaultyProducer, sent: &[i64]) -> Result<Vec<i64>, RelayError> {
         let producer = Observed::new(to, &self.app.ctx);
-        relay::relay_once(self.database().reader(), &producer, sent).await
+        relay::relay_once(&self.database().reads(), &producer, sent).await
     }
 
     fn answer(&self, replies: Vec<(Ticket, Reply)>) {

@@ -14,18 +14,24 @@ use sea_orm::{
 use super::{StoreError, sqlite};
 use crate::writes::Parameter;
 
+/// A table whose rows can be made of their columns: every entity's.
+pub trait Rows:
+    EntityTrait<ActiveModel: TryIntoModel<<Self as EntityTrait>::Model>, Model: Send>
+{
+}
+
+impl<E> Rows for E where E: EntityTrait<ActiveModel: TryIntoModel<E::Model>, Model: Send> {}
+
 /// What rows are read through: a connection, or a transaction.
 pub trait Reads: Sync {
     /// Which SQL it speaks.
     fn backend(&self) -> DbBackend;
 
     /// All rows that `select` asks for.
-    fn all<E>(
+    fn all<E: Rows>(
         &self,
         select: Select<E>,
-    ) -> impl Future<Output = Result<Vec<E::Model>, StoreError>> + Send
-    where
-        E: EntityTrait<ActiveModel: TryIntoModel<E::Model>, Model: Send>;
+    ) -> impl Future<Output = Result<Vec<E::Model>, StoreError>> + Send;
 }
 
 impl<C: ConnectionTrait> Reads for C {
@@ -33,10 +39,7 @@ impl<C: ConnectionTrait> Reads for C {
         self.get_database_backend()
     }
 
-    async fn all<E>(&self, select: Select<E>) -> Result<Vec<E::Model>, StoreError>
-    where
-        E: EntityTrait<ActiveModel: TryIntoModel<E::Model>, Model: Send>,
-    {
+    async fn all<E: Rows>(&self, select: Select<E>) -> Result<Vec<E::Model>, StoreError> {
         Ok(select.all(self).await?)
     }
 }
@@ -58,10 +61,7 @@ impl Reads for Reading<'_> {
         }
     }
 
-    async fn all<E>(&self, select: Select<E>) -> Result<Vec<E::Model>, StoreError>
-    where
-        E: EntityTrait<ActiveModel: TryIntoModel<E::Model>, Model: Send>,
-    {
+    async fn all<E: Rows>(&self, select: Select<E>) -> Result<Vec<E::Model>, StoreError> {
         match self {
             Self::Orm(executor) => Ok(select.all(executor).await?),
             Self::InPlace(connection) => models(&sqlite::lock(connection), select),
@@ -69,10 +69,10 @@ impl Reads for Reading<'_> {
     }
 }
 
-fn models<E>(connection: &Connection, select: Select<E>) -> Result<Vec<E::Model>, StoreError>
-where
-    E: EntityTrait<ActiveModel: TryIntoModel<E::Model>>,
-{
+fn models<E: Rows>(
+    connection: &Connection,
+    select: Select<E>,
+) -> Result<Vec<E::Model>, StoreError> {
     let (select, values) = select.into_query().build(SqliteQueryBuilder);
     let mut select = connection.prepare_cached(&select)?;
     let mut rows = select.query(params_from_iter(values.iter().map(Parameter)))?;
@@ -85,10 +85,10 @@ where
     Ok(models)
 }
 
-fn model<E>(row: &Row<'_>, columns: &[(E::Column, ColumnType)]) -> Result<E::Model, StoreError>
-where
-    E: EntityTrait<ActiveModel: TryIntoModel<E::Model>>,
-{
+fn model<E: Rows>(
+    row: &Row<'_>,
+    columns: &[(E::Column, ColumnType)],
+) -> Result<E::Model, StoreError> {
     let mut model = <E::ActiveModel as ActiveModelTrait>::default();
     for (place, (column, kind)) in columns.iter().enumerate() {
         model.try_set(*column, value(row.get_ref(place)?, kind)?)?;

@@ -4,9 +4,7 @@
 use std::num::TryFromIntError;
 
 use rusqlite::{
-    Error::ToSqlConversionFailure,
-    ToSql, Transaction, params_from_iter,
-    types::{Null, ToSqlOutput},
+    Error::ToSqlConversionFailure, ToSql, Transaction, params_from_iter, types::ToSqlOutput,
 };
 use sea_orm::{
     Value,
@@ -69,20 +67,15 @@ pub struct Parameter<'a>(pub &'a Value);
 impl ToSql for Parameter<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         match self.0 {
-            Value::BigInt(Some(number)) => number.to_sql(),
-            Value::Int(Some(number)) => number.to_sql(),
+            Value::BigInt(number) => number.to_sql(),
+            Value::Int(number) => number.to_sql(),
             Value::BigUnsigned(Some(number)) => {
                 let too_large = |error: TryFromIntError| ToSqlConversionFailure(error.into());
                 Ok(i64::try_from(*number).map_err(too_large)?.into())
             }
-            Value::Bool(Some(is)) => is.to_sql(),
-            Value::String(Some(string)) => string.to_sql(),
-            Value::Bytes(Some(bytes)) => bytes.to_sql(),
-            Value::BigInt(None)
-            | Value::Int(None)
-            | Value::Bool(None)
-            | Value::String(None)
-            | Value::Bytes(None) => Null.to_sql(),
+            Value::Bool(is) => is.to_sql(),
+            Value::String(string) => string.to_sql(),
+            Value::Bytes(bytes) => bytes.to_sql(),
             // Our tables have no other columns, and limits are unsigned: a test would end here.
             other => unreachable!("a column of {other:?}"),
         }
