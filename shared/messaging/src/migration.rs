@@ -1,6 +1,6 @@
 //! The tables that every service has: inbox, outbox, deadlines, idempotency keys.
 
-use sea_orm_migration::{prelude::*, schema::*};
+use sea_orm_migration::{prelude::*, schema::*, sea_orm::DbBackend};
 
 use crate::{deadlines, idempotency, inbox, outbox};
 
@@ -16,15 +16,30 @@ impl MigrationName for Messaging {
 #[async_trait::async_trait]
 impl MigrationTrait for Messaging {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.create_table(inbox_table()).await?;
+        create_keyed(manager, inbox_table()).await?;
         manager.create_table(outbox_table()).await?;
-        manager.create_table(deadlines_table()).await?;
+        create_keyed(manager, deadlines_table()).await?;
         manager.create_table(idempotency_table()).await?;
         for index in indexes() {
             manager.create_index(index).await?;
         }
         Ok(())
     }
+}
+
+/// Creates a table of short rows. SQLite keeps them in the B-tree of their key, instead of in one of
+/// their own beside it: a page less to write for each. What is long would not fit there.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn create_keyed(
+    manager: &SchemaManager<'_>,
+    mut table: TableCreateStatement,
+) -> Result<(), DbErr> {
+    if manager.get_database_backend() == DbBackend::Sqlite {
+        table.extra("WITHOUT ROWID");
+    }
+    manager.create_table(table).await
 }
 
 fn inbox_table() -> TableCreateStatement {

@@ -1,6 +1,6 @@
 //! The tables of the order service.
 
-use messaging::migration::Messaging;
+use messaging::migration::{Messaging, create_keyed};
 use sea_orm_migration::{prelude::*, schema::*};
 
 use super::{entity, products, timeline};
@@ -27,8 +27,8 @@ impl MigrationName for Orders {
 impl MigrationTrait for Orders {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.create_table(orders_table()).await?;
-        manager.create_table(timeline_table()).await?;
-        manager.create_table(products_table()).await?;
+        create_keyed(manager, timeline_table()).await?;
+        create_keyed(manager, products_table()).await?;
         for (name, column) in [
             ("orders_customer", entity::Column::CustomerId),
             ("orders_status", entity::Column::Status),
