@@ -137,7 +137,7 @@ async fn show_timeline(
 }
 
 async fn find(orders: &Orders, id: OrderId) -> Result<Arc<Order>, Problem> {
-    let found = orders.ctx.service.lookup.find(orders.ctx.database.reader(), id).await;
+    let found = orders.ctx.service.lookup.find(&orders.ctx.database.reads(), id).await;
     found.map_err(|error| answer::unreadable(&error))?.ok_or_else(|| unknown(id))
 }
 

@@ -121,7 +121,7 @@ impl Follower {
     async fn read_again(&mut self) {
         // A database that is away for a moment is read at the next change or heartbeat.
         let ctx = &self.app.ctx;
-        if let Ok(Some(order)) = ctx.service.lookup.find(ctx.database.reader(), self.id).await {
+        if let Ok(Some(order)) = ctx.service.lookup.find(&ctx.database.reads(), self.id).await {
             self.read(&order);
         }
     }
