@@ -13,7 +13,7 @@ use std::{
 use events::trace::TraceContext;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-pub use self::writer::spawn;
+pub use self::writer::write;
 use crate::{
     execute::{Item, Request},
     idempotency::IdempotencyKey,
@@ -134,7 +134,7 @@ impl<S: Service> Clone for Queue<S> {
 }
 
 impl<S: Service> Executor<S> {
-    /// An executor and the queue that [`spawn`] has worked off.
+    /// An executor and the queue that [`write`] works off.
     pub fn new() -> (Self, Queue<S>) {
         let (queue, jobs) = mpsc::channel(QUEUE_CAPACITY);
         let relayed = Arc::<Relayed>::default();

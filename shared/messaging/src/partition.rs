@@ -74,7 +74,8 @@ impl<S: Service> PartitionActor<S> {
         let count = self.waiting.len().min(BATCH_LIMIT);
         // The batch stays in the queue until it is committed: a panic loses nothing.
         let records: Vec<_> = self.waiting.iter().take(count).cloned().collect();
-        let handling = tokio::spawn(handle(self.ctx.clone(), self.executor.clone(), records));
+        // On this thread: to decode is less work than to wake another.
+        let handling = actix::spawn(handle(self.ctx.clone(), self.executor.clone(), records));
         let handled = handling.into_actor(self).map(move |result, actor, ctx| {
             actor.handled(count, result.unwrap_or(false), ctx);
         });

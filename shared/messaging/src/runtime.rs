@@ -1,17 +1,18 @@
 //! A service at work: its actors, started together and stopped in order.
 
+mod home;
+mod role;
+
 use std::{sync::Arc, time::Duration};
 
 use actix::prelude::*;
-use futures::{
-    FutureExt as _,
-    future::{LocalBoxFuture, join_all},
-};
-use tokio::{
-    sync::{oneshot, watch},
-    task::JoinHandle,
-};
+use futures::{FutureExt as _, future::join_all};
+use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
 
+use self::{
+    home::Home,
+    role::{Finished, Loop, Role, Stop, on, on_tokio},
+};
 use crate::{
     consumer,
     database::StoreError,
@@ -20,7 +21,6 @@ use crate::{
     gate::Gate,
     idempotency, inbox,
     log::EventLog,
-    metrics::ServiceMetrics,
     relay::Relay,
     retry::Backoff,
     service::{Context as ServiceContext, Errand, Service},
@@ -48,10 +48,14 @@ pub struct Running<S: Service> {
     errands: Vec<Addr<Role>>,
     reader: Addr<Role>,
     writer: JoinHandle<()>,
+    _home: Home,
 }
 
 impl<S: Service> Running<S> {
     /// Starts the service's actors on this thread's actix system; what they do runs on tokio.
+    ///
+    /// # Panics
+    /// When the operating system has no threads left.
     pub fn start(
         ctx: &Arc<ServiceContext<S>>,
         log: &Arc<dyn EventLog>,
@@ -62,11 +66,16 @@ impl<S: Service> Running<S> {
         let gate = Arc::new(Gate::new(log.clone(), S::NAME, topics));
         let (stop, stopped) = watch::channel(false);
         let (close, closed) = watch::channel(false);
-        let writer = executor::spawn(ctx.clone(), queue.clone(), closed);
+        let home = home(ctx);
+        let writer = home.handle().spawn(executor::write(ctx.clone(), queue.clone(), closed));
         let watch = (&ctx.metrics, &stopped);
         let actors = vec![
             Role::supervise("register", watch, registration(ctx.clone())),
-            Role::supervise("relay", watch, relay(ctx.clone(), log.clone(), executor.clone())),
+            Role::supervise(
+                "relay",
+                watch,
+                relay(home.handle().clone(), ctx.clone(), log.clone(), executor.clone()),
+            ),
             Role::supervise(
                 "deadlines",
                 watch,
@@ -82,7 +91,7 @@ impl<S: Service> Running<S> {
         let reader =
             reader(ctx.clone(), log.clone(), executor.clone(), gate.clone(), stopped.clone());
         let reader = Role::supervise("consumer", watch, reader);
-        Self { executor, gate, stop, close, actors, errands, reader, writer }
+        Self { executor, gate, stop, close, actors, errands, reader, writer, _home: home }
     }
 
     /// Stops reading and finishes what is in flight. What is still in the outbox leaves after the
@@ -120,13 +129,24 @@ fn registration<S: Service>(ctx: Arc<ServiceContext<S>>) -> impl Fn() -> Loop {
     }
 }
 
+/// # Panics
+/// When the operating system has no threads left.
+fn home<S: Service>(ctx: &ServiceContext<S>) -> Home {
+    if ctx.database.blocks() {
+        let thread = Home::thread(format!("{}-writer", S::NAME));
+        return thread.expect("the operating system has threads left");
+    }
+    Home::shared()
+}
+
 fn relay<S: Service>(
+    home: Handle,
     ctx: Arc<ServiceContext<S>>,
     log: Arc<dyn EventLog>,
     executor: Executor<S>,
 ) -> impl Fn() -> Loop {
     let log: Arc<dyn EventLog> = Arc::new(ObservedLog::new(log, &ctx));
-    move || on_tokio(Relay::new(ctx.database.clone(), log.clone(), executor.clone()).run())
+    move || on(&home, Relay::new(ctx.database.clone(), log.clone(), executor.clone()).run())
 }
 
 fn deadlines<S: Service>(
@@ -195,107 +215,5 @@ fn reader<S: Service>(
         let (ctx, log, gate) = (ctx.clone(), log.clone(), gate.clone());
         let (executor, stop) = (executor.clone(), stop.clone());
         consumer::Supervisor { ctx, executor, log, gate, stop }.run().boxed_local()
-    }
-}
-
-type Loop = LocalBoxFuture<'static, ()>;
-
-/// Runs a loop on tokio's threads; aborts it when the actor that waits for it is stopped.
-fn on_tokio(work: impl Future<Output = ()> + Send + 'static) -> Loop {
-    struct AbortOnDrop(JoinHandle<()>);
-    impl Drop for AbortOnDrop {
-        fn drop(&mut self) {
-            self.0.abort();
-        }
-    }
-    let mut task = AbortOnDrop(tokio::spawn(work));
-    async move {
-        if let Err(error) = (&mut task.0).await {
-            tracing::error!(%error, "a loop ended");
-        }
-    }
-    .boxed_local()
-}
-
-/// The actor around one of the service's loops: when the loop ends or panics, the supervisor
-/// starts it anew, until the service stops.
-struct Role {
-    name: &'static str,
-    start: Box<dyn Fn() -> Loop>,
-    metrics: ServiceMetrics,
-    stop: watch::Receiver<bool>,
-    running: Option<SpawnHandle>,
-    waiting: Vec<oneshot::Sender<()>>,
-}
-
-impl Role {
-    fn supervise(
-        name: &'static str,
-        (metrics, stop): (&ServiceMetrics, &watch::Receiver<bool>),
-        start: impl Fn() -> Loop + 'static,
-    ) -> Addr<Self> {
-        let (start, metrics, stop) = (Box::new(start), metrics.clone(), stop.clone());
-        let (running, waiting) = Default::default();
-        actix::Supervisor::start(move |_| Self { name, start, metrics, stop, running, waiting })
-    }
-
-    fn ended(&mut self, panicked: bool, ctx: &mut Context<Self>) {
-        self.running = None;
-        // Whoever waits for the end is told by the drop.
-        self.waiting.clear();
-        if !*self.stop.borrow() {
-            tracing::error!(role = self.name, panicked, "ended, starts anew");
-            self.metrics.restarted(self.name);
-            ctx.stop();
-        }
-    }
-}
-
-impl Actor for Role {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(2);
-        let running = std::panic::AssertUnwindSafe((self.start)()).catch_unwind();
-        let running = running.into_actor(self);
-        self.running =
-            Some(ctx.spawn(running.map(|ended, role, ctx| role.ended(ended.is_err(), ctx))));
-    }
-}
-
-impl Supervised for Role {}
-
-/// Stop where you are.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Stop;
-
-impl Handler<Stop> for Role {
-    type Result = ();
-
-    fn handle(&mut self, Stop: Stop, ctx: &mut Self::Context) {
-        if let Some(running) = self.running.take() {
-            ctx.cancel_future(running);
-        }
-    }
-}
-
-/// Answered when the loop has ended by itself.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Finished;
-
-impl Handler<Finished> for Role {
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, Finished: Finished, _: &mut Self::Context) -> Self::Result {
-        let (told, ended) = oneshot::channel::<()>();
-        if self.running.is_some() {
-            self.waiting.push(told);
-        }
-        Box::pin(async move {
-            // A dropped sender is the answer.
-            ended.await.ok();
-        })
     }
 }

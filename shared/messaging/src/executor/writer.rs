@@ -1,11 +1,9 @@
 //! The one that writes: takes what waits for a transaction, commits it and tells whoever waits.
 
-use std::{mem, sync::Arc, thread, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use tokio::{
-    runtime::Handle,
-    sync::{oneshot, watch},
-    task::JoinHandle,
+    sync::watch,
     time::{Instant, timeout_at},
 };
 
@@ -29,38 +27,20 @@ use crate::{
 const CROWD: usize = 3;
 const BREATHER: Duration = Duration::from_millis(10);
 
-/// Has a queue worked off, until `stop` turns true and nothing waits: on a thread of its own when the
-/// database waits for the disk there.
-pub fn spawn<S: Service>(
+/// Takes what waits and commits it, until `stop` turns true and nothing waits.
+pub async fn write<S: Service>(
     ctx: Arc<Context<S>>,
     queue: Queue<S>,
-    stop: watch::Receiver<bool>,
-) -> JoinHandle<()> {
-    let blocks = ctx.database.blocks();
-    let write = write(ctx, queue, stop);
-    if !blocks {
-        return tokio::spawn(write);
-    }
-    let (ends, ended) = oneshot::channel::<()>();
-    let runtime = Handle::current();
-    let run = move || {
-        runtime.block_on(write);
-        drop(ends);
-    };
-    let name = format!("{}-writer", S::NAME);
-    // As tokio does when it gets no thread.
-    thread::Builder::new().name(name).spawn(run).unwrap_or_else(|error| panic!("{error}"));
-    tokio::spawn(async move { drop(ended.await) })
-}
-
-/// Takes what waits and commits it, until `stop` turns true and nothing waits.
-async fn write<S: Service>(ctx: Arc<Context<S>>, queue: Queue<S>, mut stop: watch::Receiver<bool>) {
+    mut stop: watch::Receiver<bool>,
+) {
     let chain = Chain::new(ctx.database.clone());
     let mut writer = Writer { ctx, chain, repeats: Repeats::Unexpected };
     while let Some(jobs) = writer.take(&queue, &mut stop).await {
         // Who has lingered has rested.
         let is_crowded = S::LINGER.is_zero() && jobs.len() >= CROWD;
         writer.run(Group::new(jobs, &queue.relayed)).await;
+        // A relay on the same thread goes first.
+        tokio::task::yield_now().await;
         if is_crowded {
             tokio::time::sleep(BREATHER).await;
         }
