@@ -74,8 +74,10 @@ impl<S: Service> PartitionActor<S> {
         let count = self.waiting.len().min(BATCH_LIMIT);
         // The batch stays in the queue until it is committed: a panic loses nothing.
         let records: Vec<_> = self.waiting.iter().take(count).cloned().collect();
-        // On this thread: to decode is less work than to wake another.
-        let handling = actix::spawn(handle(self.ctx.clone(), self.executor.clone(), records));
+        let handling = handle(self.ctx.clone(), self.executor.clone(), records);
+        // All services share a process where SQLite is used: to wake a thread takes longer than to decode.
+        let is_here = self.ctx.database.blocks();
+        let handling = if is_here { actix::spawn(handling) } else { tokio::spawn(handling) };
         let handled = handling.into_actor(self).map(move |result, actor, ctx| {
             actor.handled(count, result.unwrap_or(false), ctx);
         });

@@ -52,7 +52,8 @@ pub struct Running<S: Service> {
 }
 
 impl<S: Service> Running<S> {
-    /// Starts the service's actors on this thread's actix system; what they do runs on tokio.
+    /// Starts the service's actors on this thread's actix system; what they do runs on tokio; on SQLite
+    /// records are decoded here.
     ///
     /// # Panics
     /// When the operating system has no threads left.
@@ -67,7 +68,10 @@ impl<S: Service> Running<S> {
         let (stop, stopped) = watch::channel(false);
         let (close, closed) = watch::channel(false);
         let home = home(ctx);
-        let writer = home.handle().spawn(executor::write(ctx.clone(), queue.clone(), closed));
+        let write = executor::write(ctx.clone(), queue.clone(), closed);
+        // Whoever drops us does not end it before it has finished.
+        let kept = home.clone();
+        let writer = home.handle().spawn(write.map(|()| drop(kept)));
         let watch = (&ctx.metrics, &stopped);
         let actors = vec![
             Role::supervise("register", watch, registration(ctx.clone())),

@@ -176,8 +176,8 @@ fn health_of(services: &[Arc<dyn Hosted>], log: &Arc<dyn EventLog>) -> Health {
     )
 }
 
-/// The runtime of a process: one for all threads, because a database connection belongs to the
-/// runtime it was made on.
+/// The runtime of a process: one for all threads, because a connection to PostgreSQL belongs to
+/// the runtime it was made on.
 ///
 /// # Panics
 /// When the operating system has no threads left.

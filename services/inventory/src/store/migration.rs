@@ -29,7 +29,7 @@ impl MigrationTrait for Inventory {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.create_table(products_table()).await?;
         create_keyed(manager, stock_table()).await?;
-        create_keyed(manager, reservations_table()).await?;
+        manager.create_table(reservations_table()).await?;
         manager.create_table(movements_table()).await?;
         let by_category = Index::create().name("products_category").table(product::Entity).take();
         let by_sku = Index::create().name("stock_movements_sku").table(movement::Entity).take();

@@ -1,5 +1,6 @@
 //! Single orders, read together: whatever is asked for while one read is at work shares the next, as
-//! transactions do. Thousands of streams cost few statements then, and one alone waits for nobody.
+//! transactions do. Thousands of streams cost few statements then, and one alone waits for nobody. On
+//! SQLite, which is read in place, that is so between threads; a read costs little there.
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -44,7 +44,7 @@ impl<C: ConnectionTrait> Reads for C {
     }
 }
 
-/// What a transaction, or the relay, reads through.
+/// What a transaction, or a single reader, reads through.
 pub enum Reading<'a> {
     /// Through SeaORM.
     Orm(DatabaseExecutor<'a>),

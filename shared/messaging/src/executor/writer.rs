@@ -39,8 +39,6 @@ pub async fn write<S: Service>(
         // Who has lingered has rested.
         let is_crowded = S::LINGER.is_zero() && jobs.len() >= CROWD;
         writer.run(Group::new(jobs, &queue.relayed)).await;
-        // A relay on the same thread goes first.
-        tokio::task::yield_now().await;
         if is_crowded {
             tokio::time::sleep(BREATHER).await;
         }
@@ -211,6 +209,8 @@ impl<S: Service> Writer<S> {
         let (outcome, writes) = caught(execute(&self.ctx, &tx.reads(), batch)).await??;
         caught(self.chain.commit(tx, writes)).await??;
         self.announce(&outcome);
+        // A relay on the same thread goes first.
+        tokio::task::yield_now().await;
         Ok(outcome)
     }
 

@@ -62,7 +62,8 @@ impl Role {
         self.running = None;
         // Whoever waits for the end is told by the drop.
         self.waiting.clear();
-        if !*self.stop.borrow() {
+        // A sender that is gone has stopped us as well.
+        if !*self.stop.borrow() && self.stop.has_changed().is_ok() {
             tracing::error!(role = self.name, panicked, "ended, starts anew");
             self.metrics.restarted(self.name);
             ctx.stop();
