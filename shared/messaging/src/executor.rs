@@ -134,7 +134,7 @@ impl<S: Service> Clone for Queue<S> {
 }
 
 impl<S: Service> Executor<S> {
-    /// An executor and the queue that [`write`] works off.
+    /// An executor and the queue that [`write()`] works off.
     pub fn new() -> (Self, Queue<S>) {
         let (queue, jobs) = mpsc::channel(QUEUE_CAPACITY);
         let relayed = Arc::<Relayed>::default();
