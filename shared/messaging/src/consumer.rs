@@ -17,6 +17,7 @@ use crate::{
     partition::{Deliver, Drain, PAUSE_AT, PartitionActor, Progress},
     record::TopicPartition,
     retry::Backoff,
+    runtime::is_stopping,
     service::{Context as ServiceContext, Service},
 };
 
@@ -46,7 +47,7 @@ impl<S: Service> Supervisor<S> {
     pub async fn run(mut self) {
         let mut backoff = Backoff::default();
         let topics: Vec<_> = self.ctx.service.topics().iter().map(|topic| topic.name).collect();
-        while !self.is_stopping() {
+        while !is_stopping(&self.stop) {
             let joined = tokio::select! {
                 joined = self.log.subscribe(S::NAME, &topics) => joined,
                 _ = self.stop.changed() => return,
@@ -66,13 +67,6 @@ impl<S: Service> Supervisor<S> {
                 }
             }
         }
-    }
-}
-
-impl<S: Service> Supervisor<S> {
-    /// A sender that is gone stops us as well.
-    fn is_stopping(&self) -> bool {
-        *self.stop.borrow() || self.stop.has_changed().is_err()
     }
 }
 

@@ -9,6 +9,7 @@ use actix::prelude::*;
 use futures::{FutureExt as _, future::join_all};
 use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
 
+pub(crate) use self::role::is_stopping;
 use self::{
     home::Home,
     role::{Finished, Loop, Role, Stop, on, on_tokio},

@@ -13,6 +13,11 @@ use crate::metrics::ServiceMetrics;
 /// What a role does.
 pub type Loop = LocalBoxFuture<'static, ()>;
 
+/// Whether `stop` has turned true. A sender that is gone stops us as well.
+pub fn is_stopping(stop: &watch::Receiver<bool>) -> bool {
+    *stop.borrow() || stop.has_changed().is_err()
+}
+
 /// Runs a loop on tokio's threads; aborts it when the actor that waits for it is stopped.
 pub fn on_tokio(work: impl Future<Output = ()> + Send + 'static) -> Loop {
     on(&Handle::current(), work)
@@ -62,8 +67,7 @@ impl Role {
         self.running = None;
         // Whoever waits for the end is told by the drop.
         self.waiting.clear();
-        // A sender that is gone has stopped us as well.
-        if !*self.stop.borrow() && self.stop.has_changed().is_ok() {
+        if !is_stopping(&self.stop) {
             tracing::error!(role = self.name, panicked, "ended, starts anew");
             self.metrics.restarted(self.name);
             ctx.stop();
