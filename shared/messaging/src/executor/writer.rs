@@ -205,12 +205,12 @@ impl<S: Service> Writer<S> {
     }
 
     async fn try_once(&mut self, batch: &Batch<S>) -> Result<Outcome<S>, ExecuteError> {
+        // A relay on the same thread goes first: it has what was committed before.
+        tokio::task::yield_now().await;
         let tx = self.chain.begin().await?;
         let (outcome, writes) = caught(execute(&self.ctx, &tx.reads(), batch)).await??;
         caught(self.chain.commit(tx, writes)).await??;
         self.announce(&outcome);
-        // A relay on the same thread goes first.
-        tokio::task::yield_now().await;
         Ok(outcome)
     }
 
