@@ -5,6 +5,7 @@
 //! `group`, `tail`); an append wakes those that wait for its partition, so nobody polls. The same
 //! code over a store in memory (`memory`) needs neither threads nor time: simulations use that.
 
+mod append;
 mod assignment;
 mod commit;
 mod consumer;
@@ -83,6 +84,7 @@ pub struct EmbeddedLog(Arc<Core>);
 
 /// What producers, consumers and upkeep share.
 struct Core {
+    clock: Arc<dyn Clock>,
     shared: Shared,
     reader: Arc<dyn Reader>,
     writer: Writer,
@@ -113,14 +115,14 @@ impl EmbeddedLog {
     ) -> Result<Self, LogError> {
         let no_thread = |error| LogError::Unavailable(format!("no thread for it: {error}"));
         let shared = Shared::new(State::new(catalog, settings.tail_bytes));
-        let clock = Arc::clone(&settings.clock);
-        let committer = Committer::new(shared.clone(), settings.clock, store);
+        let clock = settings.clock;
+        let committer = Committer::new(shared.clone(), store);
         let writer = Writer::threaded(committer, lock, settings.queue_bytes).map_err(no_thread)?;
         let (stop, stopped) = mpsc::channel();
         let (upkeep, thread) = (Mutex::default(), Some(stop));
-        let core = Arc::new(Core { shared, reader, writer, upkeep, _upkeep_thread: thread });
+        let core = Arc::new(Core { clock, shared, reader, writer, upkeep, _upkeep_thread: thread });
         let weak = Arc::downgrade(&core);
-        let run = move || upkeep_thread(&weak, &*clock, &stopped, settings.upkeep_every);
+        let run = move || upkeep_thread(&weak, &stopped, settings.upkeep_every);
         thread::Builder::new().name("log-upkeep".to_owned()).spawn(run).map_err(no_thread)?;
         Ok(Self(core))
     }
@@ -130,8 +132,9 @@ impl EmbeddedLog {
     pub fn in_memory(clock: Arc<dyn Clock>) -> Self {
         let store = MemoryStore::default();
         let shared = Shared::new(State::new(Catalog::default(), 0));
-        let committer = Committer::new(shared.clone(), clock, Box::new(store.clone()));
+        let committer = Committer::new(shared.clone(), Box::new(store.clone()));
         Self(Arc::new(Core {
+            clock,
             shared,
             reader: Arc::new(store),
             writer: Writer::inline(committer),
@@ -176,13 +179,12 @@ fn prepare(dir: &Path) -> Result<Option<ProcessLock>, LogError> {
 
 fn upkeep_thread(
     core: &Weak<Core>,
-    clock: &dyn Clock,
     stopped: &mpsc::Receiver<()>,
     every: Duration,
 ) {
     while stopped.recv_timeout(every) == Err(mpsc::RecvTimeoutError::Timeout) {
         let Some(core) = core.upgrade() else { return };
-        match core.maintain(clock.now().millis(), Eagerness::WhenItPays) {
+        match core.maintain(core.clock.now().millis(), Eagerness::WhenItPays) {
             Ok(0) => {}
             Ok(records) => tracing::debug!(records, "forgot old records"),
             Err(error) => tracing::warn!(%error, "could not forget old records"),
@@ -195,6 +197,12 @@ fn at(topic: &str, partition: u32) -> TopicPartition {
 }
 
 impl Core {
+    /// Whether it can be written. While that succeeds it is the answer; after a failure only writing can tell.
+    async fn probe(&self) -> Result<(), LogError> {
+        let is_failing = self.shared.lock().is_failing;
+        if is_failing { self.writer.submit(Work::Probe).await } else { Ok(()) }
+    }
+
     fn maintain(&self, now_ms: i64, eagerness: Eagerness) -> Result<u64, LogError> {
         let mut upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
         upkeep.run(self, now_ms, eagerness)
@@ -302,8 +310,6 @@ impl EventLog for EmbeddedLog {
     }
 
     async fn ping(&self) -> Result<(), LogError> {
-        // While appends succeed they are the answer; after a failure only writing can tell.
-        let is_failing = self.0.shared.lock().is_failing;
-        if is_failing { self.0.writer.submit(Work::Probe).await } else { Ok(()) }
+        self.0.probe().await
     }
 }

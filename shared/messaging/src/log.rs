@@ -4,6 +4,10 @@
 
 use async_trait::async_trait;
 use events::topics::Topic;
+use futures::{
+    FutureExt,
+    future::{BoxFuture, ready},
+};
 use tokio::sync::oneshot;
 
 use crate::record::{NewRecord, Position, Record, RecordSink, TopicPartition};
@@ -71,6 +75,9 @@ pub trait EventLog: Send + Sync + 'static {
     async fn ping(&self) -> Result<(), LogError>;
 }
 
+/// Tells when all of an append is on disk, or why it may not be.
+pub type Receipt = BoxFuture<'static, Result<(), LogError>>;
+
 /// Appends to the log.
 #[async_trait]
 pub trait Producer: Send + Sync {
@@ -82,6 +89,16 @@ pub trait Producer: Send + Sync {
     /// [`LogError::Fenced`] when a newer producer of this identity exists; others say whether
     /// trying again may help.
     async fn append(&self, records: Vec<NewRecord>) -> Result<(), LogError>;
+
+    /// As [`append`](Self::append), but returns as soon as nothing that is appended later can come before these
+    /// records, whatever fails. Members of groups may have them by then.
+    ///
+    /// # Errors
+    /// As those of `append`, which the receipt has too.
+    async fn begin(&self, records: Vec<NewRecord>) -> Result<Receipt, LogError> {
+        self.append(records).await?;
+        Ok(ready(Ok(())).boxed())
+    }
 }
 
 /// Reads the log: a member of a group, or a reader of its own. Dropping it leaves the group.

@@ -2,19 +2,18 @@
 //! order, then forgotten. Woken by the commit; one relay per database, a deposed one is fenced.
 
 use std::{
-    collections::VecDeque,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use futures::FutureExt;
 use sea_orm::DbErr;
-use tokio::sync::oneshot;
 
 use crate::{
     database::{Chain, Database, Duty, Lease, Reads, StoreError},
     executor::Executor,
-    log::{EventLog, LogError, Producer},
+    log::{EventLog, LogError, Producer, Receipt},
     outbox,
     retry::Backoff,
     service::Service,
@@ -41,8 +40,8 @@ pub enum RelayError {
     Log(#[from] LogError),
 }
 
-/// Appends what remains in the outbox and returns the positions that may be forgotten. `sent` are
-/// positions that were appended before and are not forgotten yet.
+/// Appends what remains in the outbox. Returns the positions, and the receipt after which they may be forgotten. `sent`
+/// are positions that were appended before and are not forgotten yet.
 ///
 /// # Errors
 /// When the outbox cannot be read or the log does not take the records; they stay in the outbox.
@@ -50,13 +49,14 @@ pub async fn relay_once(
     database: &impl Reads,
     producer: &dyn Producer,
     sent: &[i64],
-) -> Result<Vec<i64>, RelayError> {
+) -> Result<Option<(Vec<i64>, Receipt)>, RelayError> {
     let rows = outbox::remaining(database, sent, BATCH_LIMIT).await?;
-    let positions: Vec<_> = rows.iter().map(|row| row.position).collect();
-    if !rows.is_empty() {
-        producer.append(rows.into_iter().map(Into::into).collect()).await?;
+    if rows.is_empty() {
+        return Ok(None);
     }
-    Ok(positions)
+    let positions = rows.iter().map(|row| row.position).collect();
+    let receipt = producer.begin(rows.into_iter().map(Into::into).collect()).await?;
+    Ok(Some((positions, receipt)))
 }
 
 /// Relays for as long as the service runs.
@@ -64,21 +64,61 @@ pub struct Relay<S: Service> {
     database: Database,
     log: Arc<dyn EventLog>,
     executor: Executor<S>,
-    /// Appended, and being forgotten in a transaction of its own.
-    sent: VecDeque<(Vec<i64>, oneshot::Receiver<()>)>,
+}
+
+/// Positions that were appended, and what becomes of them: once the log has them on disk, they leave the outbox with
+/// a transaction.
+#[derive(Default)]
+struct Sent(Vec<(Vec<i64>, Receipt)>);
+
+impl Sent {
+    fn add<S: Service>(
+        &mut self,
+        positions: Vec<i64>,
+        receipt: Receipt,
+        executor: &Executor<S>,
+    ) -> Result<(), LogError> {
+        let (executor, leaving) = (executor.clone(), positions.clone());
+        let forgotten = async move {
+            receipt.await?;
+            // Or never, when the service stops: then the next relay sends them again.
+            executor.relayed(leaving).await.ok();
+            Ok(())
+        };
+        let mut forgotten = forgotten.boxed();
+        if let Some(result) = (&mut forgotten).now_or_never() {
+            return result;
+        }
+        self.0.push((positions, forgotten));
+        Ok(())
+    }
+
+    /// Those not forgotten yet. What the log does not have after all is to be sent again.
+    fn remaining(&mut self) -> Result<Vec<i64>, LogError> {
+        let mut result = Ok(());
+        self.0.retain_mut(|(_, forgotten)| match forgotten.now_or_never() {
+            None => true,
+            Some(Ok(())) => false,
+            Some(error) => {
+                result = error;
+                false
+            }
+        });
+        result.map(|()| self.0.iter().flat_map(|(positions, _)| positions).copied().collect())
+    }
 }
 
 impl<S: Service> Relay<S> {
     /// The relay of one database.
     pub fn new(database: Database, log: Arc<dyn EventLog>, executor: Executor<S>) -> Self {
-        Self { database, log, executor, sent: VecDeque::new() }
+        Self { database, log, executor }
     }
 
     /// Relays whenever it is this replica's turn; never returns.
-    pub async fn run(mut self) {
-        let mut backoff = Backoff::default();
+    pub async fn run(self) {
+        let (mut backoff, mut sent) = (Backoff::default(), Sent::default());
         loop {
-            let error = self.lead(&mut backoff).await;
+            let error = self.lead(&mut sent, &mut backoff).await;
             if backoff.failures() == 0 {
                 tracing::warn!(service = S::NAME, %error, "events wait in the outbox");
             }
@@ -89,7 +129,7 @@ impl<S: Service> Relay<S> {
 
     /// Waits for the turn, then relays until something fails. The order matters: by the time a
     /// relay may read the outbox, all before it have stopped or are fenced.
-    async fn lead(&mut self, backoff: &mut Backoff) -> RelayError {
+    async fn lead(&self, sent: &mut Sent, backoff: &mut Backoff) -> RelayError {
         let mut lease = match self.turn().await {
             Ok(lease) => lease,
             Err(error) => return StoreError::from(error).into(),
@@ -101,7 +141,7 @@ impl<S: Service> Relay<S> {
             Err(error) => return error.into(),
         };
         tokio::select! {
-            error = self.relay(&*producer, backoff) => error,
+            error = self.relay(&*producer, sent, backoff) => error,
             error = lease.lost() => StoreError::from(error).into(),
         }
     }
@@ -117,35 +157,39 @@ impl<S: Service> Relay<S> {
         }
     }
 
-    async fn relay(&mut self, producer: &dyn Producer, backoff: &mut Backoff) -> RelayError {
+    async fn relay(
+        &self,
+        producer: &dyn Producer,
+        sent: &mut Sent,
+        backoff: &mut Backoff,
+    ) -> RelayError {
         let mut chain = Chain::new(self.database.clone());
         let mut measured_at: Option<Instant> = None;
         loop {
-            self.sent.retain_mut(|(_, done)| {
-                matches!(done.try_recv(), Err(oneshot::error::TryRecvError::Empty))
-            });
-            let sent: Vec<_> =
-                self.sent.iter().flat_map(|(positions, _)| positions).copied().collect();
             let relayed = async {
+                let remaining = sent.remaining()?;
                 let reader = chain.reader().await.map_err(StoreError::from)?;
-                relay_once(&reader, producer, &sent).await
+                let Some((positions, receipt)) = relay_once(&reader, producer, &remaining).await?
+                else {
+                    return Ok(0);
+                };
+                let count = positions.len() as u64;
+                sent.add(positions, receipt, &self.executor)?;
+                Ok(count)
             };
-            let positions = match relayed.await {
-                Ok(positions) => positions,
+            let count = match relayed.await {
+                Ok(count) => count,
                 Err(error) => return error,
             };
             backoff.reset();
-            if positions.is_empty() && sent.is_empty() {
+            if count == 0 && sent.0.is_empty() {
                 chain.rest().await;
             }
-            let is_all = (positions.len() as u64) < BATCH_LIMIT;
-            if !positions.is_empty() {
-                let done = self.executor.relayed(positions.clone());
-                self.sent.push_back((positions, done));
-            }
-            if is_all {
+            if count < BATCH_LIMIT {
                 self.executor.load().set_overloaded(false);
-                self.rest(&mut chain).await;
+                if let Err(error) = self.rest(sent, &mut chain).await {
+                    return error.into();
+                }
             } else if measured_at.is_none_or(|at| at.elapsed() >= LOOK_AGAIN) {
                 // The log takes what it is given, but perhaps not as fast as it comes.
                 self.measure().await;
@@ -156,15 +200,17 @@ impl<S: Service> Relay<S> {
 
     /// Until a commit adds to the outbox. Nothing was added since it was read, or the call is
     /// kept for us.
-    async fn rest(&self, chain: &mut Chain) {
+    async fn rest(&self, sent: &mut Sent, chain: &mut Chain) -> Result<(), LogError> {
         let woken = self.database.signals.outbox.notified();
-        let patience = if self.sent.is_empty() { LOOK_AGAIN } else { FORGET_AFTER };
+        let patience = if sent.0.is_empty() { LOOK_AGAIN } else { FORGET_AFTER };
         // A time-out is as good as a call: look again.
         if tokio::time::timeout(patience, woken).await.is_err() {
             // The writer may need the connection.
             chain.rest().await;
+            sent.remaining()?;
             self.executor.forget().await;
         }
+        Ok(())
     }
 
     /// Tells requests to come back later when too much waits.

@@ -243,7 +243,12 @@ impl<S: Service> Node for Member<S> {
 
     async fn relay(&self, to: &FaultyProducer, sent: &[i64]) -> Result<Vec<i64>, RelayError> {
         let producer = Observed::new(to, &self.app.ctx);
-        relay::relay_once(&self.database().reads(), &producer, sent).await
+        let reads = self.database().reads();
+        let Some((positions, receipt)) = relay::relay_once(&reads, &producer, sent).await? else {
+            return Ok(Vec::new());
+        };
+        receipt.await?;
+        Ok(positions)
     }
 
     fn answer(&self, replies: Vec<(Ticket, Reply)>) {

@@ -1,23 +1,18 @@
-//! One commit: everything that waits is numbered, written at once and made visible.
+//! One commit: all that was appended or asked for meanwhile is written at once, with one sync.
 
 use std::{
-    collections::BTreeMap,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use events::topics::Cleanup;
-use kernel::Clock;
 use tokio::sync::Notify;
 
 use super::{
     state::State,
-    store::{Batch, Deletion, Entry, PartitionId, Store, Tip, TopicRow, size_of},
+    store::{Batch, Deletion, PartitionId, Store, TopicRow},
 };
-use crate::{
-    log::LogError,
-    record::{NewRecord, Record},
-};
+use crate::log::LogError;
 
 /// The state that the writer shares with producers and consumers.
 #[derive(Clone)]
@@ -40,8 +35,8 @@ impl Shared {
 pub enum Work {
     /// Create topics, or compare them.
     Topics(Vec<TopicRow>),
-    /// Append records.
-    Append(Option<Fence>, Vec<NewRecord>),
+    /// Write what was appended so far.
+    Write,
     /// Forget the records at these offsets; the first one kept is at `first` or behind it.
     Forget {
         /// The partition.
@@ -57,45 +52,20 @@ pub enum Work {
     Probe,
 }
 
-impl Work {
-    /// About how many bytes it keeps in memory while it waits.
-    pub fn bytes(&self) -> usize {
-        match self {
-            Self::Append(_, records) => records.iter().map(new_record_size).sum(),
-            _ => 0,
-        }
-    }
-}
-
-/// The bytes that count for the limit of a record's size.
-pub fn new_record_size(record: &NewRecord) -> usize {
-    size_of(&record.key, record.value.as_deref(), &record.headers)
-}
-
-/// Which producer appends.
-#[derive(Clone, Debug)]
-pub struct Fence {
-    /// Its identity.
-    pub identity: Arc<str>,
-    /// Its turn among the producers of that identity.
-    pub epoch: u64,
-}
-
 /// The one that writes.
 pub struct Committer {
     shared: Shared,
-    clock: Arc<dyn Clock>,
     store: Box<dyn Store>,
 }
 
 impl Committer {
     /// A committer of `store`; there must be only one.
-    pub fn new(shared: Shared, clock: Arc<dyn Clock>, store: Box<dyn Store>) -> Self {
-        Self { shared, clock, store }
+    pub fn new(shared: Shared, store: Box<dyn Store>) -> Self {
+        Self { shared, store }
     }
 
-    /// Does all of `works` in one transaction, with one sync, and answers each. With `positions`
-    /// the stored positions of all groups are saved too.
+    /// Does all of `works`, and writes all that was appended, in one transaction with one sync, and
+    /// answers each. With `positions` the stored positions of all groups are saved too.
     pub fn commit(&mut self, works: Vec<Work>, positions: bool) -> Vec<Result<(), LogError>> {
         let (staged, mut answers) = self.stage(works, positions);
         let written =
@@ -114,6 +84,7 @@ impl Committer {
                 }
                 state.is_failing = true;
                 state.keep_unsaved(staged.batch.positions);
+                state.keep_unwritten(staged.batch.records);
                 answers.iter_mut().filter(|answer| answer.is_ok()).for_each(|answer| {
                     *answer = Err(error.clone());
                 });
@@ -128,9 +99,11 @@ impl Committer {
     }
 
     fn stage(&self, works: Vec<Work>, positions: bool) -> (Staged, Vec<Result<(), LogError>>) {
-        let mut staged = Staged { now_ms: self.clock.now().millis(), ..Staged::default() };
+        let mut staged = Staged::default();
         let mut state = self.shared.lock();
         let answers = works.into_iter().map(|work| staged.add(&state, work)).collect();
+        // All of them: a position may be behind any.
+        staged.batch.records = state.take_unwritten();
         if positions {
             staged.batch.positions = state.take_unsaved();
         }
@@ -138,12 +111,10 @@ impl Committer {
     }
 }
 
-/// What is about to be written, and what will be visible then.
+/// What is about to be written, and what will be so then.
 #[derive(Default)]
 struct Staged {
-    now_ms: i64,
     batch: Batch,
-    tips: BTreeMap<PartitionId, Tip>,
     firsts: Vec<u64>,
 }
 
@@ -151,12 +122,11 @@ impl Staged {
     fn add(&mut self, state: &State, work: Work) -> Result<(), LogError> {
         match work {
             Work::Topics(rows) => self.add_topics(state, rows),
-            Work::Append(fence, records) => self.add_records(state, fence.as_ref(), records),
             Work::Forget { partition, offsets, first } => {
                 self.forget(state, partition, offsets, first);
                 Ok(())
             }
-            Work::Flush => Ok(()),
+            Work::Write | Work::Flush => Ok(()),
             Work::Probe => {
                 self.batch.probe = true;
                 Ok(())
@@ -195,40 +165,6 @@ impl Staged {
         staged.extend((0..row.partitions).map(partition));
     }
 
-    fn add_records(
-        &mut self,
-        state: &State,
-        fence: Option<&Fence>,
-        records: Vec<NewRecord>,
-    ) -> Result<(), LogError> {
-        if let Some(Fence { identity, epoch }) = fence
-            && !state.is_newest(identity, *epoch)
-        {
-            return Err(LogError::Fenced(identity.to_string()));
-        }
-        if let Some(unknown) = records.iter().find(|new| state.topic(&new.topic).is_none()) {
-            return Err(LogError::UnknownTopic(unknown.topic.clone()));
-        }
-        for record in records {
-            self.add_record(state, record);
-        }
-        Ok(())
-    }
-
-    fn add_record(&mut self, state: &State, new: NewRecord) {
-        let size = new_record_size(&new) as u64;
-        let NewRecord { topic, key, value, headers } = new;
-        let Some((partition, at, tip)) = state.place(&topic, &key) else { return };
-        let tip = self.tips.entry(partition).or_insert(tip);
-        // The clock may step back; the log does not, so that a time finds one offset.
-        let timestamp_ms = self.now_ms.max(tip.timestamp_ms);
-        let offset = tip.end;
-        let record = Record { at, offset, timestamp_ms, key: Some(key), value, headers };
-        *tip = Tip { end: offset + 1, total_bytes: tip.total_bytes + size, timestamp_ms };
-        let total_bytes = tip.total_bytes;
-        self.batch.records.push(Entry { partition, total_bytes, record: Arc::new(record) });
-    }
-
     fn forget(&mut self, state: &State, partition: PartitionId, offsets: Vec<u64>, first: u64) {
         // The tip as of before this commit is enough: a record behind it carries a newer one.
         if let Some(extent) = state.extent(partition) {
@@ -244,7 +180,7 @@ impl Staged {
         for row in &self.batch.topics {
             state.publish_topic(row);
         }
-        let readers = state.publish(&self.batch.records);
+        let readers = state.written(&self.batch.records);
         for (deletion, first) in mem::take(&mut self.batch.deletions).iter().zip(self.firsts) {
             state.publish_deletion(deletion.partition, deletion.offsets.last().copied(), first);
         }

@@ -9,7 +9,7 @@ use super::{
     Core,
     assignment::MemberId,
     group::News,
-    state::{Found, State},
+    state::{Found, Sees, State},
     store::{Limit, PartitionId, Range},
 };
 use crate::{
@@ -88,7 +88,7 @@ impl EmbeddedConsumer {
         consumer.untold = Some(from.iter().map(|position| position.at.clone()).collect());
         let mut state = consumer.core.shared.lock();
         for cursor in &consumer.cursors {
-            state.listen(cursor.id, member, &consumer.signal);
+            state.listen(cursor.id, member, Sees::Written, &consumer.signal);
         }
         drop(state);
         Ok(consumer)
@@ -121,7 +121,7 @@ impl EmbeddedConsumer {
         for id in ids {
             let Some(at) = state.name_of(*id) else { continue };
             let position = state.committed(group, *id).unwrap_or(0);
-            state.listen(*id, self.member, &self.signal);
+            state.listen(*id, self.member, Sees::Appended, &self.signal);
             self.cursors.push(Cursor { id: *id, at, position, is_paused: Cell::new(false) });
         }
         let names = ids.iter().filter_map(|id| state.name_of(*id));
@@ -141,13 +141,14 @@ impl EmbeddedConsumer {
     }
 
     fn find(&self, state: &State) -> (usize, Found) {
+        let sees = if self.group.is_some() { Sees::Appended } else { Sees::Written };
         let count = self.cursors.len();
         for turn in (self.turn..self.turn + count).map(|turn| turn % count) {
             let cursor = &self.cursors[turn];
             if cursor.is_paused.get() {
                 continue;
             }
-            match state.find(cursor.id, cursor.position, LIMIT) {
+            match state.find(cursor.id, cursor.position, sees, LIMIT) {
                 Found::Nothing => {}
                 found => return (turn, found),
             }

@@ -1,4 +1,4 @@
-//! A producer: checks the records and hands them to the writer.
+//! A producer: checks the records, shows them and has them written.
 
 use std::sync::Arc;
 
@@ -6,10 +6,11 @@ use async_trait::async_trait;
 
 use super::{
     Core,
-    commit::{Fence, Work, new_record_size},
+    append::{Fence, append, new_record_size},
+    commit::Work,
 };
 use crate::{
-    log::{LogError, Producer},
+    log::{LogError, Producer, Receipt},
     record::NewRecord,
 };
 
@@ -43,8 +44,19 @@ impl EmbeddedProducer {
 #[async_trait]
 impl Producer for EmbeddedProducer {
     async fn append(&self, records: Vec<NewRecord>) -> Result<(), LogError> {
+        self.begin(records).await?.await
+    }
+
+    async fn begin(&self, records: Vec<NewRecord>) -> Result<Receipt, LogError> {
         records.iter().try_for_each(check)?;
-        self.core.writer.submit(Work::Append(self.fence.clone(), records)).await
+        let core = &self.core;
+        // What cannot be written is kept and tried again, so no more may come in meanwhile.
+        core.probe().await?;
+        let room = core.writer.room(records.iter().map(new_record_size).sum()).await?;
+        let now_ms = core.clock.now().millis();
+        let readers = append(&mut core.shared.lock(), self.fence.as_ref(), records, now_ms)?;
+        readers.iter().for_each(|reader| reader.notify_one());
+        Ok(core.writer.begin(Work::Write, room))
     }
 }
 

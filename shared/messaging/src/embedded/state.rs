@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    mem,
     sync::Arc,
 };
 
@@ -27,6 +28,8 @@ pub struct State {
     groups: HashMap<String, Group>,
     producers: HashMap<String, u64>,
     unsaved: BTreeSet<(String, PartitionId)>,
+    /// Appended and not on disk yet.
+    unwritten: Vec<Entry>,
     tail: Tail,
     members: MemberId,
     /// Whether the last write failed.
@@ -44,10 +47,33 @@ struct Partition {
     cleanup: Cleanup,
     first: u64,
     tip: Tip,
-    readers: Vec<(MemberId, Arc<Notify>)>,
+    /// The tip as it is on disk.
+    written: Tip,
+    readers: Vec<Listener>,
 }
 
-/// A partition, what may be forgotten of it, and what it holds.
+impl Partition {
+    fn new(at: TopicPartition, cleanup: Cleanup, first: u64, tip: Tip) -> Self {
+        Self { at, cleanup, first, tip, written: tip, readers: Vec::new() }
+    }
+}
+
+struct Listener {
+    member: MemberId,
+    sees: Sees,
+    signal: Arc<Notify>,
+}
+
+/// How far somebody may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sees {
+    /// All that was appended: his position is written after it.
+    Appended,
+    /// What is on disk.
+    Written,
+}
+
+/// A partition, what may be forgotten of it, and what it holds on disk.
 #[derive(Clone, Copy)]
 pub struct Extent {
     /// What may be forgotten.
@@ -77,6 +103,7 @@ impl State {
             groups: HashMap::new(),
             producers: HashMap::new(),
             unsaved: BTreeSet::new(),
+            unwritten: Vec::new(),
             tail: Tail::new(tail_bytes),
             members: 0,
             is_failing: false,
@@ -95,7 +122,7 @@ impl State {
             if at.partition == 0 {
                 self.insert_topic(row.clone());
             }
-            self.partitions.push(Partition { at, cleanup, first, tip, readers: Vec::new() });
+            self.partitions.push(Partition::new(at, cleanup, first, tip));
         }
         for PositionRow { group, partition, offset } in catalog.positions {
             self.groups.entry(group).or_default().restore(partition, offset);
@@ -140,8 +167,7 @@ impl State {
         self.insert_topic(row.clone());
         for number in 0..row.partitions {
             let at = TopicPartition::new(row.name.as_str(), number);
-            let (cleanup, tip) = (row.cleanup, Tip::default());
-            self.partitions.push(Partition { at, cleanup, first: 0, tip, readers: Vec::new() });
+            self.partitions.push(Partition::new(at, row.cleanup, 0, Tip::default()));
         }
     }
 
@@ -177,12 +203,12 @@ impl State {
         self.partition(id).map(|partition| partition.at.clone())
     }
 
-    /// What a partition holds.
+    /// What a partition holds on disk.
     pub fn extent(&self, id: PartitionId) -> Option<Extent> {
-        self.partition(id).map(|Partition { cleanup, first, tip, .. }| Extent {
+        self.partition(id).map(|Partition { cleanup, first, written, .. }| Extent {
             cleanup: *cleanup,
-            range: Range { partition: id, from: *first, to: tip.end },
-            tip: *tip,
+            range: Range { partition: id, from: *first, to: written.end },
+            tip: *written,
         })
     }
 
@@ -201,22 +227,47 @@ impl State {
 
     // ---- records
 
-    /// Makes appended records visible; says who must be woken.
-    pub fn publish(&mut self, entries: &[Entry]) -> Vec<Arc<Notify>> {
-        let mut touched = BTreeSet::new();
-        for Entry { partition: id, total_bytes, record } in entries {
-            touched.insert(*id);
-            if let Some(partition) = self.partition_mut(*id) {
-                partition.tip = Tip {
-                    end: record.offset + 1,
-                    total_bytes: *total_bytes,
-                    timestamp_ms: record.timestamp_ms,
-                };
-            }
-            self.tail.push(*id, Arc::clone(record));
+    /// Shows a record to the members of groups; it is to be written.
+    pub fn show(&mut self, entry: Entry) {
+        if let Some(partition) = self.partition_mut(entry.partition) {
+            partition.tip = entry.tip();
         }
-        let readers = touched.into_iter().filter_map(|id| self.partition(id));
-        readers.flat_map(|own| own.readers.iter().map(|(_, signal)| Arc::clone(signal))).collect()
+        self.tail.push(entry.partition, Arc::clone(&entry.record));
+        self.unwritten.push(entry);
+    }
+
+    /// What is to be written.
+    pub fn take_unwritten(&mut self) -> Vec<Entry> {
+        mem::take(&mut self.unwritten)
+    }
+
+    /// Undoes [`take_unwritten`](Self::take_unwritten) after a failed write.
+    pub fn keep_unwritten(&mut self, mut entries: Vec<Entry>) {
+        entries.append(&mut self.unwritten);
+        self.unwritten = entries;
+    }
+
+    /// These records are on disk; says who must be woken.
+    pub fn written(&mut self, entries: &[Entry]) -> Vec<Arc<Notify>> {
+        for entry in entries {
+            if let Some(partition) = self.partition_mut(entry.partition) {
+                partition.written = entry.tip();
+            }
+        }
+        self.tail.written(entries.len());
+        self.readers(entries.iter().map(|entry| entry.partition), Sees::Written)
+    }
+
+    /// Those who wait for records of `touched`, which they may see now.
+    pub fn readers(
+        &self,
+        touched: impl IntoIterator<Item = PartitionId>,
+        sees: Sees,
+    ) -> Vec<Arc<Notify>> {
+        let touched: BTreeSet<_> = touched.into_iter().collect();
+        let listeners = touched.into_iter().filter_map(|id| self.partition(id));
+        let listeners = listeners.flat_map(|own| own.readers.iter().filter(|own| own.sees == sees));
+        listeners.map(|own| Arc::clone(&own.signal)).collect()
     }
 
     /// Forgets records up to and including `last`; the first one kept is at `first` or behind it.
@@ -229,14 +280,19 @@ impl State {
         }
     }
 
-    /// The records of a partition from `from` on, as far as they are known.
-    pub fn find(&self, id: PartitionId, from: u64, limit: Limit) -> Found {
-        let Some(partition) = self.partition(id).filter(|own| from < own.tip.end) else {
+    /// The records of a partition from `from` on, as far as he may see them who asks.
+    pub fn find(&self, id: PartitionId, from: u64, sees: Sees, limit: Limit) -> Found {
+        let Some(Partition { tip, written, .. }) = self.partition(id) else {
             return Found::Nothing;
         };
-        match self.tail.read(id, from, limit) {
+        let to = if sees == Sees::Appended { tip.end } else { written.end };
+        if from >= to {
+            return Found::Nothing;
+        }
+        match self.tail.read(Range { partition: id, from, to }, limit) {
             Some(records) => Found::InMemory(records),
-            None => Found::InStore(Range { partition: id, from, to: partition.tip.end }),
+            // The tail has all that is not written yet.
+            None => Found::InStore(Range { partition: id, from, to: written.end }),
         }
     }
 
@@ -277,17 +333,17 @@ impl State {
         self.groups.get(group)?.committed(id)
     }
 
-    /// Wakes `member` from now on when something is appended to `id`.
-    pub fn listen(&mut self, id: PartitionId, member: MemberId, signal: &Arc<Notify>) {
+    /// Wakes `member` from now on when there is something new in `id` that he sees.
+    pub fn listen(&mut self, id: PartitionId, member: MemberId, sees: Sees, signal: &Arc<Notify>) {
         if let Some(partition) = self.partition_mut(id) {
-            partition.readers.push((member, Arc::clone(signal)));
+            partition.readers.push(Listener { member, sees, signal: Arc::clone(signal) });
         }
     }
 
     /// Undoes [`listen`](Self::listen).
     pub fn unlisten(&mut self, id: PartitionId, member: MemberId) {
         if let Some(partition) = self.partition_mut(id) {
-            partition.readers.retain(|(reader, _)| *reader != member);
+            partition.readers.retain(|reader| reader.member != member);
         }
     }
 
@@ -309,7 +365,7 @@ impl State {
 
     /// The positions that are not on disk yet; they count as saved from now on.
     pub fn take_unsaved(&mut self) -> Vec<PositionRow> {
-        let unsaved = std::mem::take(&mut self.unsaved);
+        let unsaved = mem::take(&mut self.unsaved);
         let row = |(group, partition): (String, PartitionId)| {
             let offset = self.committed(&group, partition)?;
             Some(PositionRow { group, partition, offset })

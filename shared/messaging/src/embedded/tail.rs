@@ -6,25 +6,28 @@ use std::{
     sync::Arc,
 };
 
-use super::store::{Limit, PartitionId, record_size};
+use super::store::{Limit, PartitionId, Range, record_size};
 use crate::record::Record;
 
 /// What a record takes beside its bytes, roughly: offsets, names, allocations.
 const OVERHEAD_BYTES: usize = 512;
 
-/// A cache of the newest records; the oldest go first, of whichever partition.
+/// A cache of the newest records; the oldest go first, of whichever partition. None goes that is not on disk.
 pub struct Tail {
     capacity_bytes: usize,
     bytes: usize,
     records: HashMap<PartitionId, VecDeque<Arc<Record>>>,
     /// The partition of each record, in the order they came.
     order: VecDeque<PartitionId>,
+    /// How many of the newest are not on disk.
+    unwritten: usize,
 }
 
 impl Tail {
     /// A tail of at most `capacity_bytes`.
     pub fn new(capacity_bytes: usize) -> Self {
-        Self { capacity_bytes, bytes: 0, records: HashMap::new(), order: VecDeque::new() }
+        let (records, order) = (HashMap::new(), VecDeque::new());
+        Self { capacity_bytes, bytes: 0, records, order, unwritten: 0 }
     }
 
     /// Adds the newest record of a partition.
@@ -32,7 +35,19 @@ impl Tail {
         self.bytes += cost(&record);
         self.records.entry(id).or_default().push_back(record);
         self.order.push_back(id);
+        self.unwritten += 1;
+        self.shrink();
+    }
+
+    /// The next `count` records are on disk.
+    pub fn written(&mut self, count: usize) {
+        self.unwritten -= count;
+        self.shrink();
+    }
+
+    fn shrink(&mut self) {
         while self.bytes > self.capacity_bytes
+            && self.order.len() > self.unwritten
             && let Some(oldest) = self.order.pop_front()
         {
             self.drop_first(oldest);
@@ -60,14 +75,15 @@ impl Tail {
         }
     }
 
-    /// The records of a partition from `from` on, or `None` when the tail does not reach back.
-    pub fn read(&self, id: PartitionId, from: u64, limit: Limit) -> Option<Vec<Arc<Record>>> {
-        let records = self.records.get(&id)?;
-        records.front().filter(|first| first.offset <= from)?;
-        let start = records.partition_point(|record| record.offset < from);
+    /// The records of `range`, or `None` when the tail does not reach back.
+    pub fn read(&self, range: Range, limit: Limit) -> Option<Vec<Arc<Record>>> {
+        let records = self.records.get(&range.partition)?;
+        records.front().filter(|first| first.offset <= range.from)?;
+        let start = records.partition_point(|record| record.offset < range.from);
         let mut found = Vec::new();
         let mut bytes = 0;
-        for record in records.range(start..).take(limit.records) {
+        let wanted = records.range(start..).take_while(|record| record.offset < range.to);
+        for record in wanted.take(limit.records) {
             bytes += record_size(record);
             if bytes > limit.bytes && !found.is_empty() {
                 break;
@@ -101,7 +117,7 @@ mod tests {
     }
 
     fn offsets(tail: &Tail, id: PartitionId, from: u64) -> Option<Vec<u64>> {
-        let records = tail.read(id, from, LIMIT)?;
+        let records = tail.read(Range { partition: id, from, to: 10 }, LIMIT)?;
         Some(records.iter().map(|record| record.offset).collect())
     }
 
@@ -111,6 +127,8 @@ mod tests {
         for (id, offset) in [(0, 0), (1, 0), (0, 1), (0, 2)] {
             tail.push(id, record(offset));
         }
+        assert_eq!(offsets(&tail, 0, 0), Some(vec![0, 1, 2]), "none of them is on disk");
+        tail.written(4);
         assert_eq!(offsets(&tail, 0, 0), None);
         assert_eq!(offsets(&tail, 0, 1), Some(vec![1, 2]));
         assert_eq!(offsets(&tail, 1, 0), Some(vec![0]));
@@ -120,6 +138,7 @@ mod tests {
     fn a_tail_without_room_keeps_nothing() {
         let mut tail = Tail::new(0);
         tail.push(0, record(0));
+        tail.written(1);
         assert_eq!(offsets(&tail, 0, 0), None);
         assert_eq!((tail.bytes, tail.order.len()), (0, 0));
     }
@@ -131,6 +150,7 @@ mod tests {
             tail.push(0, record(offset));
             tail.push(1, record(offset));
         }
+        tail.written(10);
         tail.forget(0, 2);
         assert_eq!(offsets(&tail, 0, 2), None);
         assert_eq!(offsets(&tail, 0, 3), Some(vec![3, 4]));
@@ -144,7 +164,8 @@ mod tests {
         for offset in 0..5 {
             tail.push(0, record(offset));
         }
-        let count = |limit| tail.read(0, 0, limit).map(|records| records.len());
+        let all = Range { partition: 0, from: 0, to: 5 };
+        let count = |limit| tail.read(all, limit).map(|records| records.len());
         assert_eq!(count(Limit { records: 3, bytes: 10_000 }), Some(3));
         assert_eq!(count(Limit { records: 3, bytes: 200 }), Some(2));
         assert_eq!(count(Limit { records: 3, bytes: 1 }), Some(1));

@@ -1,4 +1,4 @@
-//! The writer over a store that fails or stops when told: group commit, back-pressure, errors.
+//! The log over a store that fails or stops when told: group commit, who sees what when, back-pressure, errors.
 
 use std::{
     collections::VecDeque,
@@ -12,7 +12,7 @@ use kernel::Timestamp;
 use uuid::Uuid;
 
 use super::{store::Batch, *};
-use crate::record::NewRecord;
+use crate::{log::LogEvent, record::NewRecord};
 
 static TOPIC: Topic =
     Topic { name: "test", partitions: 1, cleanup: Cleanup::Delete { hours: 1, bytes: None } };
@@ -122,12 +122,15 @@ async fn end(log: &EmbeddedLog) -> u64 {
     log.end_positions(&[TOPIC.name]).await.unwrap()[0].offset
 }
 
+fn start() -> Position {
+    Position { at: at(TOPIC.name, 0), offset: 0 }
+}
+
 async fn values(log: &EmbeddedLog, count: u64) -> Vec<Bytes> {
-    let start = Position { at: at(TOPIC.name, 0), offset: 0 };
-    let mut consumer = log.assign(&[start]).await.unwrap();
+    let mut consumer = log.assign(&[start()]).await.unwrap();
     let mut values = Vec::new();
     while (values.len() as u64) < count {
-        if let crate::log::LogEvent::Records(_, records) = consumer.next().await {
+        if let LogEvent::Records(_, records) = consumer.next().await {
             values.extend(records.into_iter().filter_map(|record| record.value));
         }
     }
@@ -172,23 +175,68 @@ async fn appending_waits_while_the_queue_is_full() {
 }
 
 #[tokio::test]
-async fn a_failed_write_leaves_no_trace_and_the_next_one_goes_on() {
+async fn members_of_groups_see_what_is_not_on_disk_and_nobody_else_does() {
+    let (log, gate) = gated(1 << 20).await;
+    let producer = log.producer(None).await.unwrap();
+    let mut member = log.subscribe("group", &[TOPIC.name]).await.unwrap();
+    let mut other = log.assign(&[start()]).await.unwrap();
+    member.next().await;
+    other.next().await;
+    let receipt = producer.begin(vec![record("0")]).await.unwrap();
+    assert!(matches!(member.next().await, LogEvent::Records(_, records) if records.len() == 1));
+    gate.wait_for_a_write();
+    assert!(other.next().now_or_never().is_none());
+    assert_eq!(end(&log).await, 0);
+    gate.allow(Ok(()));
+    receipt.await.unwrap();
+    assert!(matches!(other.next().await, LogEvent::Records(_, records) if records.len() == 1));
+    assert!(member.next().now_or_never().is_none());
+    assert_eq!(end(&log).await, 1);
+}
+
+#[tokio::test]
+async fn no_position_is_on_disk_before_the_records_behind_which_it_is() {
+    let (log, gate) = gated(1 << 20).await;
+    let producer = log.producer(None).await.unwrap();
+    let mut member = log.subscribe("group", &[TOPIC.name]).await.unwrap();
+    member.next().await;
+    let first = producer.begin(vec![record("0")]).await.unwrap();
+    gate.wait_for_a_write();
+    let second = producer.begin(vec![record("1")]).await.unwrap();
+    member.next().await;
+    member.store(Position { at: at(TOPIC.name, 0), offset: 2 });
+    // The position with the records or behind them: how long it waits is not for us to say.
+    gate.allow(Err(full()));
+    (0..2).for_each(|_| gate.allow(Ok(())));
+    first.await.unwrap_err();
+    second.await.unwrap();
+    log.close().await.unwrap();
+    let writes = gate.writes().split_off(1);
+    assert!(matches!(writes[..], [(1, 0), (2, 1)] | [(1, 0), (2, 0), (0, 1)]), "{writes:?}");
+}
+
+#[tokio::test]
+async fn what_could_not_be_written_is_kept_and_nothing_is_added_until_it_can_be() {
     let (log, gate) = gated(1 << 20).await;
     let producer = log.producer(None).await.unwrap();
     gate.allow(Ok(()));
     producer.append(vec![record("0")]).await.unwrap();
     gate.allow(Err(full()));
-    let error = producer.append(vec![record("lost"), record("lost")]).await.unwrap_err();
+    let error = producer.append(vec![record("1"), record("2")]).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
     assert_eq!(end(&log).await, 1);
+    gate.allow(Err(full()));
+    producer.append(vec![record("refused")]).await.unwrap_err();
     gate.allow(Err(full()));
     log.ping().await.unwrap_err();
     gate.allow(Ok(()));
     log.ping().await.unwrap();
     log.ping().await.unwrap();
+    assert_eq!(end(&log).await, 3);
     gate.allow(Ok(()));
-    producer.append(vec![record("1")]).await.unwrap();
-    assert_eq!(values(&log, 2).await, [&b"0"[..], b"1"]);
+    producer.append(vec![record("3")]).await.unwrap();
+    assert_eq!(gate.writes()[1..], [(1, 0), (2, 0), (2, 0), (2, 0), (2, 0), (1, 0)]);
+    assert_eq!(values(&log, 4).await, [&b"0"[..], b"1", b"2", b"3"]);
 }
 
 #[tokio::test]
@@ -210,12 +258,12 @@ async fn positions_are_saved_soon_and_once_more_after_a_failure() {
 
 #[tokio::test]
 async fn a_producer_that_was_fenced_while_its_append_waited_is_told() {
-    let (log, gate) = gated(1 << 20).await;
+    let (log, gate) = gated(10).await;
     let older = log.producer(Some("relay")).await.unwrap();
     let mut under_way = older.append(vec![record("under way")]);
     assert!((&mut under_way).now_or_never().is_none());
     gate.wait_for_a_write();
-    let mut waiting = older.append(vec![record("waiting")]);
+    let mut waiting = older.append(vec![record("for room")]);
     assert!((&mut waiting).now_or_never().is_none());
     let mut newer = log.producer(Some("relay"));
     assert!((&mut newer).now_or_never().is_none(), "until the older one's fate is known");

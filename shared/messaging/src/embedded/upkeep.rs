@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use events::topics::Cleanup;
+use futures::executor::block_on;
 
 use super::{
     Core,
@@ -123,7 +124,7 @@ fn forget(
     offsets: Vec<u64>,
     first: u64,
 ) -> Result<(), LogError> {
-    core.writer.submit_blocking(Work::Forget { partition, offsets, first })
+    block_on(core.writer.submit(Work::Forget { partition, offsets, first }))
 }
 
 /// One pass of a compaction: the newest offsets of some keys, and then all records before them.

@@ -13,18 +13,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::{FutureExt, future::ready};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::commit::{Committer, Work};
-use crate::log::LogError;
+use crate::log::{LogError, Receipt};
 
 /// How long a stored position may wait until it is saved. After a crash, what was done in this
 /// time is delivered again.
 const POSITIONS_DELAY: Duration = Duration::from_millis(250);
-
-/// What one commit takes at most; the rest waits for the next.
-const COMMIT_WORKS: usize = 1000;
-const COMMIT_BYTES: usize = 4 << 20;
 
 /// Gives work to the committer.
 pub struct Writer(Lane);
@@ -41,10 +38,13 @@ struct Queue {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What waits to be written counts in bytes.
+type Room = Option<OwnedSemaphorePermit>;
+
 type Answer = oneshot::Sender<Result<(), LogError>>;
 
 enum Message {
-    Do(Work, Answer, Option<OwnedSemaphorePermit>),
+    Do(Work, Answer, Room),
     /// There are positions to save.
     Nudge,
     /// Save what is left and end.
@@ -80,35 +80,36 @@ impl Writer {
         Ok(Self(Lane::Thread(Queue { sender, room, capacity_bytes, thread })))
     }
 
+    /// Waits until so many bytes may wait to be written; they count until what is begun with the answer is done.
+    ///
+    /// # Errors
+    /// When the log is closed.
+    pub async fn room(&self, bytes: usize) -> Result<Room, LogError> {
+        let Lane::Thread(queue) = &self.0 else { return Ok(None) };
+        let permits = u32::try_from(bytes.min(queue.capacity_bytes)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&queue.room).acquire_many_owned(permits).await;
+        room.map(Some).map_err(|_| closed())
+    }
+
+    /// Has `work` done; the receipt tells when it is on disk.
+    pub fn begin(&self, work: Work, room: Room) -> Receipt {
+        let queue = match &self.0 {
+            Lane::Inline(committer) => return ready(at_once(committer, work)).boxed(),
+            Lane::Thread(queue) => queue,
+        };
+        let (sender, receiver) = oneshot::channel();
+        match queue.send(Message::Do(work, sender, room)) {
+            Ok(()) => receiver.map(|answer| answer.unwrap_or_else(|_| Err(closed()))).boxed(),
+            Err(error) => ready(Err(error)).boxed(),
+        }
+    }
+
     /// Has `work` done; when it returns, it is on disk.
     ///
     /// # Errors
     /// As the work says; when the log is closed.
     pub async fn submit(&self, work: Work) -> Result<(), LogError> {
-        match &self.0 {
-            Lane::Inline(committer) => at_once(committer, work),
-            Lane::Thread(queue) => {
-                let room = queue.room(work.bytes()).await?;
-                let (sender, receiver) = oneshot::channel();
-                queue.send(Message::Do(work, sender, Some(room)))?;
-                receiver.await.map_err(|_| closed())?
-            }
-        }
-    }
-
-    /// [`submit`](Self::submit) for threads that may wait.
-    ///
-    /// # Errors
-    /// As the work says; when the log is closed.
-    pub fn submit_blocking(&self, work: Work) -> Result<(), LogError> {
-        match &self.0 {
-            Lane::Inline(committer) => at_once(committer, work),
-            Lane::Thread(queue) => {
-                let (sender, receiver) = oneshot::channel();
-                queue.send(Message::Do(work, sender, None))?;
-                receiver.blocking_recv().map_err(|_| closed())?
-            }
-        }
+        self.begin(work, None).await
     }
 
     /// Has stored positions saved soon.
@@ -147,11 +148,6 @@ impl Drop for Writer {
 }
 
 impl Queue {
-    async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, LogError> {
-        let permits = u32::try_from(bytes.min(self.capacity_bytes)).unwrap_or(u32::MAX);
-        Arc::clone(&self.room).acquire_many_owned(permits).await.map_err(|_| closed())
-    }
-
     fn send(&self, message: Message) -> Result<(), LogError> {
         self.sender.send(message).map_err(|_| closed())
     }
@@ -179,7 +175,6 @@ struct Group {
     works: Vec<Work>,
     answers: Vec<Answer>,
     permits: Vec<OwnedSemaphorePermit>,
-    bytes: usize,
     flush: bool,
     stop: Option<Answer>,
 }
@@ -194,7 +189,7 @@ impl Loop {
                 Err(RecvTimeoutError::Timeout) => group.flush = true,
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
-            while !group.is_full()
+            while group.stop.is_none()
                 && let Ok(message) = self.receiver.try_recv()
             {
                 self.take(&mut group, message);
@@ -215,7 +210,6 @@ impl Loop {
     fn take(&mut self, group: &mut Group, message: Message) {
         match message {
             Message::Do(work, answer, permit) => {
-                group.bytes += work.bytes();
                 group.flush |= matches!(work, Work::Flush);
                 group.works.push(work);
                 group.answers.push(answer);
@@ -245,11 +239,5 @@ impl Loop {
 
     fn save(&mut self) -> Result<(), LogError> {
         self.committer.commit(vec![Work::Flush], true).pop().unwrap_or(Ok(()))
-    }
-}
-
-impl Group {
-    fn is_full(&self) -> bool {
-        self.stop.is_some() || self.works.len() >= COMMIT_WORKS || self.bytes >= COMMIT_BYTES
     }
 }

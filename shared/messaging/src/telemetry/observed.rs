@@ -10,7 +10,7 @@ use opentelemetry::{KeyValue, trace::SpanKind};
 
 use super::{Span, Tracer, batch, new_span_id};
 use crate::{
-    log::{Consumer, EventLog, LogError, Producer},
+    log::{Consumer, EventLog, LogError, Producer, Receipt},
     metrics::ServiceMetrics,
     record::{NewRecord, Position},
     service::{Context, Service},
@@ -83,15 +83,19 @@ impl<P> Observed<P> {
 #[async_trait]
 impl<P: std::ops::Deref<Target: Producer> + Send + Sync> Producer for Observed<P> {
     async fn append(&self, records: Vec<NewRecord>) -> Result<(), LogError> {
+        self.begin(records).await?.await
+    }
+
+    async fn begin(&self, records: Vec<NewRecord>) -> Result<Receipt, LogError> {
         let spans = self.observer.sends(&records);
         let produced = self.observer.metrics.produced(&records);
-        self.producer.append(records).await?;
+        let receipt = self.producer.begin(records).await?;
         produced.count();
         if !spans.is_empty() {
             let end = self.observer.clock.now();
             spans.into_iter().for_each(|span| self.observer.tracer.end(span, end));
         }
-        Ok(())
+        Ok(receipt)
     }
 }
 
