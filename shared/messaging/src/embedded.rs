@@ -177,11 +177,7 @@ fn prepare(dir: &Path) -> Result<Option<ProcessLock>, LogError> {
     Ok(Some(lock))
 }
 
-fn upkeep_thread(
-    core: &Weak<Core>,
-    stopped: &mpsc::Receiver<()>,
-    every: Duration,
-) {
+fn upkeep_thread(core: &Weak<Core>, stopped: &mpsc::Receiver<()>, every: Duration) {
     while stopped.recv_timeout(every) == Err(mpsc::RecvTimeoutError::Timeout) {
         let Some(core) = core.upgrade() else { return };
         match core.maintain(core.clock.now().millis(), Eagerness::WhenItPays) {

@@ -56,8 +56,7 @@ pub fn append(
         let Some((partition, at, tip)) = state.place(&topic, &key) else { continue };
         // The clock may step back; the log does not, so that a time finds one offset.
         let timestamp_ms = now_ms.max(tip.timestamp_ms);
-        let record =
-            Record { at, offset: tip.end, timestamp_ms, key: Some(key), value, headers };
+        let record = Record { at, offset: tip.end, timestamp_ms, key: Some(key), value, headers };
         let total_bytes = tip.total_bytes + size;
         state.show(Entry { partition, total_bytes, record: Arc::new(record) });
         touched.push(partition);

@@ -8,6 +8,7 @@ use super::{
     Core,
     append::{Fence, append, new_record_size},
     commit::Work,
+    writer::Room,
 };
 use crate::{
     log::{LogError, Producer, Receipt},
@@ -41,13 +42,9 @@ impl EmbeddedProducer {
     }
 }
 
-#[async_trait]
-impl Producer for EmbeddedProducer {
-    async fn append(&self, records: Vec<NewRecord>) -> Result<(), LogError> {
-        self.begin(records).await?.await
-    }
-
-    async fn begin(&self, records: Vec<NewRecord>) -> Result<Receipt, LogError> {
+impl EmbeddedProducer {
+    /// Shows `records`, once there is room for them to wait until they are written.
+    async fn show(&self, records: Vec<NewRecord>) -> Result<Room, LogError> {
         records.iter().try_for_each(check)?;
         let core = &self.core;
         // What cannot be written is kept and tried again, so no more may come in meanwhile.
@@ -56,7 +53,20 @@ impl Producer for EmbeddedProducer {
         let now_ms = core.clock.now().millis();
         let readers = append(&mut core.shared.lock(), self.fence.as_ref(), records, now_ms)?;
         readers.iter().for_each(|reader| reader.notify_one());
-        Ok(core.writer.begin(Work::Write, room))
+        Ok(room)
+    }
+}
+
+#[async_trait]
+impl Producer for EmbeddedProducer {
+    async fn append(&self, records: Vec<NewRecord>) -> Result<(), LogError> {
+        let room = self.show(records).await?;
+        self.core.writer.write(room).await
+    }
+
+    async fn begin(&self, records: Vec<NewRecord>) -> Result<Receipt, LogError> {
+        let room = self.show(records).await?;
+        self.core.writer.write_soon(room)
     }
 }
 

@@ -4,7 +4,7 @@
 //! sync (group commit). The queue is bounded in bytes: producers wait for room.
 
 use std::{
-    io,
+    io, mem,
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
@@ -23,6 +23,9 @@ use crate::log::{LogError, Receipt};
 /// time is delivered again.
 const POSITIONS_DELAY: Duration = Duration::from_millis(250);
 
+/// How long records wait to be written that nobody waits for: those of a saga's steps share a sync.
+const WRITE_DELAY: Duration = Duration::from_millis(10);
+
 /// Gives work to the committer.
 pub struct Writer(Lane);
 
@@ -33,13 +36,17 @@ enum Lane {
 
 struct Queue {
     sender: Sender<Message>,
+    later: Later,
     room: Arc<Semaphore>,
     capacity_bytes: usize,
     thread: Option<JoinHandle<()>>,
 }
 
 /// What waits to be written counts in bytes.
-type Room = Option<OwnedSemaphorePermit>;
+pub type Room = Option<OwnedSemaphorePermit>;
+
+/// Who is to be told of the next commit, and does not ask for one.
+type Later = Arc<Mutex<Vec<(Answer, Room)>>>;
 
 type Answer = oneshot::Sender<Result<(), LogError>>;
 
@@ -47,6 +54,8 @@ enum Message {
     Do(Work, Answer, Room),
     /// There are positions to save.
     Nudge,
+    /// There are records to write.
+    Soon,
     /// Save what is left and end.
     Stop(Answer),
 }
@@ -67,8 +76,11 @@ impl Writer {
         capacity_bytes: usize,
     ) -> io::Result<Self> {
         let (sender, receiver) = channel();
+        let later = Later::default();
+        let waiting = Arc::clone(&later);
         let run = move || {
-            let closing = Loop { committer, receiver, save_at: None }.run();
+            let (write_at, save_at) = (None, None);
+            let closing = Loop { committer, receiver, later: waiting, write_at, save_at }.run();
             // Who closes the log may open it again as soon as he is answered.
             drop(held);
             if let Some((answer, result)) = closing {
@@ -77,7 +89,7 @@ impl Writer {
         };
         let thread = Some(thread::Builder::new().name("log-writer".to_owned()).spawn(run)?);
         let room = Arc::new(Semaphore::new(capacity_bytes));
-        Ok(Self(Lane::Thread(Queue { sender, room, capacity_bytes, thread })))
+        Ok(Self(Lane::Thread(Queue { sender, later, room, capacity_bytes, thread })))
     }
 
     /// Waits until so many bytes may wait to be written; they count until what is begun with the answer is done.
@@ -91,25 +103,51 @@ impl Writer {
         room.map(Some).map_err(|_| closed())
     }
 
-    /// Has `work` done; the receipt tells when it is on disk.
-    pub fn begin(&self, work: Work, room: Room) -> Receipt {
-        let queue = match &self.0 {
-            Lane::Inline(committer) => return ready(at_once(committer, work)).boxed(),
-            Lane::Thread(queue) => queue,
-        };
-        let (sender, receiver) = oneshot::channel();
-        match queue.send(Message::Do(work, sender, room)) {
-            Ok(()) => receiver.map(|answer| answer.unwrap_or_else(|_| Err(closed()))).boxed(),
-            Err(error) => ready(Err(error)).boxed(),
-        }
-    }
-
     /// Has `work` done; when it returns, it is on disk.
     ///
     /// # Errors
     /// As the work says; when the log is closed.
     pub async fn submit(&self, work: Work) -> Result<(), LogError> {
-        self.begin(work, None).await
+        self.ask(work, None).await
+    }
+
+    /// Has what was appended written now; when it returns, it is on disk.
+    ///
+    /// # Errors
+    /// When it cannot be written; when the log is closed.
+    pub async fn write(&self, room: Room) -> Result<(), LogError> {
+        self.ask(Work::Write, room).await
+    }
+
+    async fn ask(&self, work: Work, room: Room) -> Result<(), LogError> {
+        match &self.0 {
+            Lane::Inline(committer) => at_once(committer, work),
+            Lane::Thread(queue) => {
+                let (sender, receiver) = oneshot::channel();
+                queue.send(Message::Do(work, sender, room))?;
+                receiver.await.map_err(|_| closed())?
+            }
+        }
+    }
+
+    /// As [`write`](Self::write), but soon, with whatever else is written; the receipt tells when it is on disk.
+    ///
+    /// # Errors
+    /// When the log is closed.
+    pub fn write_soon(&self, room: Room) -> Result<Receipt, LogError> {
+        let queue = match &self.0 {
+            Lane::Inline(committer) => return Ok(ready(at_once(committer, Work::Write)).boxed()),
+            Lane::Thread(queue) => queue,
+        };
+        let (sender, receiver) = oneshot::channel();
+        let mut later = queue.later.lock().unwrap_or_else(PoisonError::into_inner);
+        later.push((sender, room));
+        let is_first = later.len() == 1;
+        drop(later);
+        if is_first {
+            queue.send(Message::Soon)?;
+        }
+        Ok(receiver.map(|answer| answer.unwrap_or_else(|_| Err(closed()))).boxed())
     }
 
     /// Has stored positions saved soon.
@@ -166,6 +204,8 @@ fn closed() -> LogError {
 struct Loop {
     committer: Committer,
     receiver: Receiver<Message>,
+    later: Later,
+    write_at: Option<Instant>,
     save_at: Option<Instant>,
 }
 
@@ -186,7 +226,7 @@ impl Loop {
             let mut group = Group::default();
             match self.wait() {
                 Ok(message) => self.take(&mut group, message),
-                Err(RecvTimeoutError::Timeout) => group.flush = true,
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
             while group.stop.is_none()
@@ -201,7 +241,7 @@ impl Loop {
     }
 
     fn wait(&self) -> Result<Message, RecvTimeoutError> {
-        match self.save_at {
+        match self.write_at.into_iter().chain(self.save_at).min() {
             None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => self.receiver.recv_timeout(at.saturating_duration_since(Instant::now())),
         }
@@ -215,15 +255,20 @@ impl Loop {
                 group.answers.push(answer);
                 group.permits.extend(permit);
             }
+            Message::Soon => self.write_at = Some(Instant::now() + WRITE_DELAY),
             Message::Nudge => self.save_at = Some(Instant::now() + POSITIONS_DELAY),
             Message::Stop(answer) => group.stop = Some(answer),
         }
     }
 
-    fn commit(&mut self, group: Group) -> Option<Answer> {
-        let is_due = self.save_at.is_some_and(|at| at <= Instant::now());
-        let positions = group.flush || is_due;
-        if !group.works.is_empty() || positions {
+    fn commit(&mut self, mut group: Group) -> Option<Answer> {
+        let now = Instant::now();
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let positions = group.flush || is_due(self.save_at);
+        let is_last = group.stop.is_some();
+        if !group.works.is_empty() || positions || is_due(self.write_at) || is_last {
+            self.write_at = None;
+            group.join(mem::take(&mut *self.later.lock().unwrap_or_else(PoisonError::into_inner)));
             let answers = self.committer.commit(group.works, positions);
             for (answer, to) in answers.into_iter().zip(group.answers) {
                 // Whoever asked may be gone; it is done all the same.
@@ -239,5 +284,15 @@ impl Loop {
 
     fn save(&mut self) -> Result<(), LogError> {
         self.committer.commit(vec![Work::Flush], true).pop().unwrap_or(Ok(()))
+    }
+}
+
+impl Group {
+    fn join(&mut self, later: Vec<(Answer, Room)>) {
+        for (answer, room) in later {
+            self.works.push(Work::Write);
+            self.answers.push(answer);
+            self.permits.extend(room);
+        }
     }
 }
