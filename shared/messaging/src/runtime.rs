@@ -53,8 +53,8 @@ pub struct Running<S: Service> {
 }
 
 impl<S: Service> Running<S> {
-    /// Starts the service's actors on this thread's actix system; what they do runs on tokio; on SQLite
-    /// records are decoded here.
+    /// Starts the service's actors on this thread's actix system; what they do runs on tokio, or on the service's
+    /// own thread.
     ///
     /// # Panics
     /// When the operating system has no threads left.
@@ -95,7 +95,7 @@ impl<S: Service> Running<S> {
         let errands = S::errands(ctx, &executor, log).into_iter().map(errand).collect();
         let reader =
             reader(ctx.clone(), log.clone(), executor.clone(), gate.clone(), stopped.clone());
-        let reader = Role::supervise("consumer", watch, reader);
+        let reader = Role::supervise_in(home.arbiter(), "consumer", watch, reader);
         Self { executor, gate, stop, close, actors, errands, reader, writer, _home: home }
     }
 
@@ -137,11 +137,7 @@ fn registration<S: Service>(ctx: Arc<ServiceContext<S>>) -> impl Fn() -> Loop {
 /// # Panics
 /// When the operating system has no threads left.
 fn home<S: Service>(ctx: &ServiceContext<S>) -> Home {
-    if ctx.database.blocks() {
-        let thread = Home::thread(format!("{}-writer", S::NAME));
-        return thread.expect("the operating system has threads left");
-    }
-    Home::shared()
+    if ctx.database.blocks() { Home::thread() } else { Home::shared() }
 }
 
 fn relay<S: Service>(
@@ -208,7 +204,7 @@ async fn forget_derived<S: Service>(ctx: &ServiceContext<S>) -> Result<bool, Sto
     Ok(has_more)
 }
 
-/// The consumer's loop stays on this thread, because its partition actors live here.
+/// The consumer's loop stays on the thread of its actor, because its partition actors live there.
 fn reader<S: Service>(
     ctx: Arc<ServiceContext<S>>,
     log: Arc<dyn EventLog>,

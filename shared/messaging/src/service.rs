@@ -132,7 +132,7 @@ pub struct Errand {
     pub name: &'static str,
     /// Begins it: at the start, and whenever it has ended or panicked while the service runs. It
     /// ends when it is told that the service stops, or is ended where it is some seconds later.
-    pub begin: Box<dyn Fn(watch::Receiver<bool>) -> BoxFuture<'static, ()>>,
+    pub begin: Box<dyn Fn(watch::Receiver<bool>) -> BoxFuture<'static, ()> + Send>,
 }
 
 /// The end of a saga.

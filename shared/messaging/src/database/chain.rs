@@ -70,8 +70,8 @@ impl Chain {
     /// # Errors
     /// When no connection is to be had.
     pub async fn reader(&mut self) -> Result<Reading<'_>, DbErr> {
-        if self.database.blocks() {
-            return Ok(self.database.reads());
+        if let Some(sqlite) = &self.database.sqlite {
+            return Ok(sqlite.chained_reads());
         }
         if self.read_since.elapsed() > READ_LIMIT {
             self.rest().await;

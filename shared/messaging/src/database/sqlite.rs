@@ -119,6 +119,11 @@ impl Sqlite {
         Reading::InPlace(&self.reader)
     }
 
+    /// What those read through who write as well, or on the same thread: it has the newest pages at hand.
+    pub fn chained_reads(&self) -> Reading<'_> {
+        Reading::InPlace(&self.connection)
+    }
+
     /// Whether nobody has the turn.
     pub fn is_idle(&self) -> bool {
         self.turn.try_lock().is_ok()
@@ -137,7 +142,7 @@ impl Sqlite {
 impl Turn {
     /// What its reads go through.
     pub fn reads(&self) -> Reading<'_> {
-        Reading::InPlace(&self.sqlite.connection)
+        self.sqlite.chained_reads()
     }
 
     /// For statements of another kind.

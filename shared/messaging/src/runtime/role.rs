@@ -52,15 +52,27 @@ pub struct Role {
 }
 
 impl Role {
-    /// Starts it, and keeps it going.
+    /// Starts it on this thread, and keeps it going.
     pub fn supervise(
         name: &'static str,
-        (metrics, stop): (&ServiceMetrics, &watch::Receiver<bool>),
-        start: impl Fn() -> Loop + 'static,
+        watch: (&ServiceMetrics, &watch::Receiver<bool>),
+        start: impl Fn() -> Loop + Send + 'static,
     ) -> Addr<Self> {
-        let (start, metrics, stop) = (Box::new(start), metrics.clone(), stop.clone());
-        let (running, waiting) = Default::default();
-        actix::Supervisor::start(move |_| Self { name, start, metrics, stop, running, waiting })
+        Self::supervise_in(&Arbiter::current(), name, watch, start)
+    }
+
+    /// Starts it there, and keeps it going.
+    pub fn supervise_in(
+        arbiter: &ArbiterHandle,
+        name: &'static str,
+        (metrics, stop): (&ServiceMetrics, &watch::Receiver<bool>),
+        start: impl Fn() -> Loop + Send + 'static,
+    ) -> Addr<Self> {
+        let (metrics, stop) = (metrics.clone(), stop.clone());
+        actix::Supervisor::start_in_arbiter(arbiter, move |_| {
+            let (running, waiting) = Default::default();
+            Self { name, start: Box::new(start), metrics, stop, running, waiting }
+        })
     }
 
     fn ended(&mut self, panicked: bool, ctx: &mut Context<Self>) {
