@@ -159,6 +159,14 @@ impl Database {
         }
     }
 
+    /// As [`reads`](Self::reads), for those who write as well, or do it on the same thread.
+    fn chained_reads(&self) -> Reading<'_> {
+        match &self.sqlite {
+            Some(sqlite) => sqlite.chained_reads(),
+            None => self.reads(),
+        }
+    }
+
     /// Begins a transaction that will write.
     ///
     /// # Errors

@@ -9,6 +9,8 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
+use crate::outbox::handed::Handed;
+
 /// How many changed aggregates the other replicas are told by name, however much there is to tell:
 /// beyond it, everybody who watches anything looks.
 const NAMED_LIMIT: usize = 10_000;
@@ -18,6 +20,8 @@ const NAMED_LIMIT: usize = 10_000;
 pub struct Signals {
     /// Rows were added to the outbox.
     pub outbox: Arc<Notify>,
+    /// Those rows, where only this process writes.
+    pub handed: Arc<Handed>,
     /// Deadlines were set or the clock was moved.
     pub deadlines: Arc<Notify>,
     /// Some aggregate was changed, for those who look for work in all of them.

@@ -55,14 +55,14 @@ impl Chain {
         &mut self,
         transaction: Transaction,
         writes: Writes,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<i64>, StoreError> {
         let Transaction(Kind::Postgres(transaction)) = transaction else {
             return transaction.commit(writes).await;
         };
         writes.into_postgres(&transaction).await?;
         transaction.execute_unprepared("COMMIT AND CHAIN").await?;
         self.next = Some(transaction);
-        Ok(())
+        Ok(None)
     }
 
     /// For single reads, each of which sees what was committed before it.
@@ -70,8 +70,8 @@ impl Chain {
     /// # Errors
     /// When no connection is to be had.
     pub async fn reader(&mut self) -> Result<Reading<'_>, DbErr> {
-        if let Some(sqlite) = &self.database.sqlite {
-            return Ok(sqlite.chained_reads());
+        if self.database.blocks() {
+            return Ok(self.database.chained_reads());
         }
         if self.read_since.elapsed() > READ_LIMIT {
             self.rest().await;

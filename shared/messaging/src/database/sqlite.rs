@@ -150,19 +150,20 @@ impl Turn {
         &self.sqlite.spare
     }
 
-    /// Writes all of `writes` in a transaction.
+    /// Writes all of `writes` in a transaction; says which number the row has that was the last to be given one.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when another transaction was first; when SQLite refuses.
-    pub fn commit(self, writes: Writes) -> Result<(), StoreError> {
-        if writes.is_empty() {
-            return Ok(());
-        }
+    pub fn commit(self, writes: Writes) -> Result<i64, StoreError> {
         let mut connection = lock(&self.sqlite.connection);
         // Dropped after an error it is rolled back.
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        writes.into_sqlite(&transaction)?;
-        Ok(transaction.commit()?)
+        if !writes.is_empty() {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            writes.into_sqlite(&transaction)?;
+            transaction.commit()?;
+        }
+        Ok(connection.last_insert_rowid())
     }
 }
 

@@ -31,18 +31,20 @@ impl Transaction {
         }
     }
 
-    /// Writes all of `writes`, or nothing, and commits. On SQLite it waits for the disk where it is.
+    /// Writes all of `writes`, or nothing, and commits. On SQLite it waits for the disk where it is, and says which
+    /// number the row has that was the last to be given one.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when another transaction was first; otherwise when it is not
     /// committed, or nobody knows whether it is.
-    pub async fn commit(self, writes: Writes) -> Result<(), StoreError> {
+    pub async fn commit(self, writes: Writes) -> Result<Option<i64>, StoreError> {
         match self.0 {
             Kind::Postgres(transaction) => {
                 writes.into_postgres(&transaction).await?;
-                Ok(transaction.commit().await?)
+                transaction.commit().await?;
+                Ok(None)
             }
-            Kind::Sqlite(turn) => turn.commit(writes),
+            Kind::Sqlite(turn) => turn.commit(writes).map(Some),
         }
     }
 }
