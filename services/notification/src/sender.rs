@@ -18,7 +18,6 @@ use messaging::{
     executor::{Executor, RequestError},
     retry::Backoff,
     service::Context,
-    signal::GATHER,
 };
 use sea_orm::DbErr;
 use tokio::{sync::watch, task::JoinSet};
@@ -41,6 +40,9 @@ const LANES_LIMIT: usize = 128;
 const REFILL_EVERY: Duration = Duration::from_millis(250);
 /// The longest sleep; a clock that was set is noticed by then.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// How long what is new is waited for once there is something: a claim is some queries, in the middle of an
+/// order's saga, and no letter is in such a hurry.
+const GATHER: Duration = Duration::from_millis(100);
 /// How many notifications a digest tells by name.
 const DIGEST_LIMIT: u64 = 100;
 

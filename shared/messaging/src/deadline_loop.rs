@@ -2,16 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sea_orm::DbErr;
-
 use crate::{
-    database::Duty,
+    database::{Duty, StoreError},
     deadlines,
     executor::Executor,
     gate::Gate,
     retry::Backoff,
     service::{Context, Service},
-    signal::GATHER,
 };
 
 /// Deadlines fired in one transaction.
@@ -41,9 +38,9 @@ impl<S: Service> DeadlineLoop<S> {
                         Ok(()) => return,
                         Err(error) => error,
                     },
-                    error = lease.lost() => error,
+                    error = lease.lost() => error.into(),
                 },
-                Err(error) => error,
+                Err(error) => error.into(),
             };
             if backoff.failures() == 0 {
                 tracing::warn!(service = S::NAME, %error, "deadlines wait");
@@ -53,10 +50,13 @@ impl<S: Service> DeadlineLoop<S> {
     }
 
     /// Fires deadlines until the service is stopping.
-    async fn fire(&self, backoff: &mut Backoff) -> Result<(), DbErr> {
+    async fn fire(&self, backoff: &mut Backoff) -> Result<(), StoreError> {
+        let database = &self.ctx.database;
         loop {
             self.gate.opened().await;
-            let next = deadlines::next(self.ctx.database.reader()).await?;
+            database.signals.set_next_deadline(None);
+            let next = deadlines::next(&database.reads()).await?;
+            database.signals.set_next_deadline(next);
             backoff.reset();
             let now = self.ctx.clock.now();
             if next.is_some_and(|due| due <= now) {
@@ -74,9 +74,7 @@ impl<S: Service> DeadlineLoop<S> {
         let called = self.ctx.database.signals.deadlines.notified();
         let wait = wait.max(Duration::from_millis(1));
         // A time-out is as good as a call: look again.
-        if tokio::time::timeout(wait, called).await.is_ok() {
-            tokio::time::sleep(GATHER.min(wait)).await;
-        }
+        tokio::time::timeout(wait, called).await.ok();
     }
 }
 
@@ -84,7 +82,7 @@ impl<S: Service> DeadlineLoop<S> {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn due_now<S: Service>(ctx: &Context<S>) -> Result<Vec<String>, DbErr> {
-    let due = deadlines::due(ctx.database.reader(), ctx.clock.now(), BATCH_LIMIT).await?;
+pub async fn due_now<S: Service>(ctx: &Context<S>) -> Result<Vec<String>, StoreError> {
+    let due = deadlines::due(&ctx.database.reads(), ctx.clock.now(), BATCH_LIMIT).await?;
     Ok(due.into_iter().map(|row| row.aggregate_id).collect())
 }

@@ -1,11 +1,12 @@
 //! Time-outs as rows: set in the transaction that starts the wait, so they survive a restart.
 
 use kernel::Timestamp;
-use sea_orm::{
-    ConnectionTrait, DbErr, QueryOrder, QuerySelect, Set, entity::prelude::*, sea_query::OnConflict,
-};
+use sea_orm::{QueryOrder, QuerySelect, Set, entity::prelude::*, sea_query::OnConflict};
 
-use crate::writes::Writes;
+use crate::{
+    database::{Reads, StoreError},
+    writes::Writes,
+};
 
 /// When something is to happen to an aggregate that is still waiting.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -44,20 +45,16 @@ pub fn change(changes: Vec<(String, Option<Timestamp>)>, writes: &mut Writes) {
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn due(
-    db: &impl ConnectionTrait,
-    now: Timestamp,
-    limit: u64,
-) -> Result<Vec<Model>, DbErr> {
+pub async fn due(db: &impl Reads, now: Timestamp, limit: u64) -> Result<Vec<Model>, StoreError> {
     let due = Entity::find().filter(Column::DueAt.lte(now.0));
-    due.order_by_asc(Column::DueAt).limit(limit).all(db).await
+    db.all(due.order_by_asc(Column::DueAt).limit(limit)).await
 }
 
 /// When the next deadline comes, if one is set.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn next(db: &impl ConnectionTrait) -> Result<Option<Timestamp>, DbErr> {
-    let earliest = Entity::find().order_by_asc(Column::DueAt).one(db).await?;
-    Ok(earliest.map(|row| Timestamp(row.due_at)))
+pub async fn next(db: &impl Reads) -> Result<Option<Timestamp>, StoreError> {
+    let earliest = db.all(Entity::find().order_by_asc(Column::DueAt).limit(1)).await?;
+    Ok(earliest.first().map(|row| Timestamp(row.due_at)))
 }

@@ -124,8 +124,8 @@ pub struct Outcome<S: Service> {
     pub repeated: Vec<String>,
     /// How many of the records went to the dead letters.
     pub dead_letters: usize,
-    /// Whether a deadline was set or cleared.
-    pub deadlines_changed: bool,
+    /// The earliest deadline that was set.
+    pub deadline: Option<Timestamp>,
     /// For each request, what its span is to be told.
     pub noted: Vec<Noted>,
     /// The spans of what was said, to be ended with the commit.
@@ -222,7 +222,7 @@ pub async fn execute<S: Service>(
     let (answers, noted) = answered.answer(tx, &mut work, &batch.requests).await?;
 
     let changed = work.changed();
-    let deadlines_changed = !work.deadlines.is_empty();
+    let deadline = work.deadlines.values().flatten().min().copied();
     let ended = std::mem::take(&mut work.ended);
     let mut writes = Writes::default();
     inbox::mark(S::NAME, fresh.iter().map(|item| item.inbox_id()), now, &mut writes);
@@ -248,7 +248,7 @@ pub async fn execute<S: Service>(
         repeats,
         repeated: if ctx.tracer.is_on() { repeated(&batch.items, &fresh) } else { vec![] },
         dead_letters: poison.len(),
-        deadlines_changed,
+        deadline,
         noted,
         created: batch::creations(&ctx.tracer, &said, now),
         ended,

@@ -3,10 +3,13 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
+use kernel::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use crate::outbox::handed::Handed;
@@ -15,15 +18,20 @@ use crate::outbox::handed::Handed;
 /// beyond it, everybody who watches anything looks.
 const NAMED_LIMIT: usize = 10_000;
 
+/// A deadline that may be any.
+pub const AT_ANY_TIME: Timestamp = Timestamp(i64::MIN);
+
 /// The signals of one database. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Signals {
     /// Rows were added to the outbox.
     pub outbox: Arc<Notify>,
     /// Those rows, where only this process writes.
     pub handed: Arc<Handed>,
-    /// Deadlines were set or the clock was moved.
+    /// Deadlines were set that are earlier than the next one known, or the clock was moved.
     pub deadlines: Arc<Notify>,
+    /// The next one known, in microseconds since 1970; the end of time when none is.
+    next_deadline: Arc<AtomicI64>,
     /// Some aggregate was changed, for those who look for work in all of them.
     pub changes: watch::Sender<()>,
     watched: Arc<Watched>,
@@ -68,44 +76,46 @@ impl Drop for Watcher {
     }
 }
 
-/// Whoever looks into the database when called does so a moment later: nearly every event calls, and
-/// looking at once would take the processor from the saga that the event belongs to.
-pub const GATHER: Duration = Duration::from_millis(25);
-
 /// What commits did, to be told to others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct News {
     /// Rows were added to the outbox.
     pub outbox: bool,
-    /// Deadlines were set or cleared.
-    pub deadlines: bool,
+    /// The earliest deadline that was set.
+    pub deadline: Option<Timestamp>,
     /// The aggregates that changed; `None` when they are too many to name.
     pub changed: Option<BTreeSet<String>>,
 }
 
 impl News {
     /// News of a commit.
-    pub fn new(outbox: bool, deadlines: bool, changed: impl IntoIterator<Item = String>) -> Self {
-        Self { outbox, deadlines, changed: Some(changed.into_iter().collect()) }
+    pub fn new(
+        outbox: bool,
+        deadline: Option<Timestamp>,
+        changed: impl IntoIterator<Item = String>,
+    ) -> Self {
+        Self { outbox, deadline, changed: Some(changed.into_iter().collect()) }
     }
 
     /// Nothing but that somebody is there.
     pub fn nothing() -> Self {
-        Self::new(false, false, [])
+        Self::new(false, None, [])
     }
 
     /// Whatever there may be: after a time without news.
     pub fn anything() -> Self {
-        Self { outbox: true, deadlines: true, changed: None }
+        Self { outbox: true, deadline: Some(AT_ANY_TIME), changed: None }
     }
 
     fn is_empty(&self) -> bool {
-        !self.outbox && !self.deadlines && self.changed.as_ref().is_some_and(BTreeSet::is_empty)
+        !self.outbox
+            && self.deadline.is_none()
+            && self.changed.as_ref().is_some_and(BTreeSet::is_empty)
     }
 
     fn add(&mut self, other: &Self) {
         self.outbox |= other.outbox;
-        self.deadlines |= other.deadlines;
+        self.deadline = self.deadline.into_iter().chain(other.deadline).min();
         self.changed = match (self.changed.take(), &other.changed) {
             (Some(mut all), Some(more)) if all.len() + more.len() <= NAMED_LIMIT => {
                 all.extend(more.iter().cloned());
@@ -152,6 +162,20 @@ impl Away {
     }
 }
 
+impl Default for Signals {
+    fn default() -> Self {
+        Self {
+            outbox: Arc::default(),
+            handed: Arc::default(),
+            deadlines: Arc::default(),
+            next_deadline: Arc::new(AtomicI64::new(i64::MAX)),
+            changes: watch::Sender::default(),
+            watched: Arc::default(),
+            away: None,
+        }
+    }
+}
+
 impl Signals {
     /// Signals that other replicas are told of as well, by whoever empties the second value.
     pub fn shared() -> (Self, Arc<Away>) {
@@ -178,12 +202,19 @@ impl Signals {
         self.heard(news);
     }
 
+    /// The next deadline is known, or not any more: whoever looks for it says so before as well as after, so that he
+    /// hears of all that are set meanwhile.
+    pub fn set_next_deadline(&self, next: Option<Timestamp>) {
+        self.next_deadline.store(next.map_or(i64::MAX, |next| next.0), Ordering::SeqCst);
+    }
+
     /// Wakes those who wait in this process.
     pub fn heard(&self, news: News) {
         if news.outbox {
             self.outbox.notify_one();
         }
-        if news.deadlines {
+        let next = Timestamp(self.next_deadline.load(Ordering::SeqCst));
+        if news.deadline.is_some_and(|set| set < next) {
             self.deadlines.notify_one();
         }
         if news.changed.as_ref().is_none_or(|changed| !changed.is_empty()) {
@@ -206,16 +237,19 @@ mod tests {
     use super::*;
 
     fn news(ids: std::ops::Range<usize>) -> News {
-        News::new(true, false, ids.map(|id| id.to_string()))
+        News::new(true, None, ids.map(|id| id.to_string()))
     }
 
     #[tokio::test]
     async fn what_waits_to_be_told_is_one_message() {
         let (signals, away) = Signals::shared();
         signals.committed(news(0..2));
-        signals.committed(News::new(false, true, ["1".to_owned()]));
+        for deadline in [3, 2, 4] {
+            signals.committed(News::new(false, Some(Timestamp(deadline)), ["1".to_owned()]));
+        }
         let all = away.take().await;
-        assert_eq!(all, News { outbox: true, deadlines: true, changed: news(0..2).changed });
+        let deadline = Some(Timestamp(2));
+        assert_eq!(all, News { outbox: true, deadline, changed: news(0..2).changed });
     }
 
     #[tokio::test]
@@ -241,6 +275,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn only_a_deadline_before_the_next_one_known_is_told() {
+        let signals = Signals::default();
+        let is_told_of = |deadline| {
+            signals.committed(News::new(false, Some(deadline), []));
+            signals.deadlines.notified().now_or_never().is_some()
+        };
+        assert!(is_told_of(Timestamp(5)), "none is known");
+        signals.set_next_deadline(Some(Timestamp(5)));
+        assert!(!is_told_of(Timestamp(5)));
+        assert!(is_told_of(Timestamp(4)));
+        assert!(is_told_of(AT_ANY_TIME));
+        signals.set_next_deadline(None);
+        assert!(is_told_of(Timestamp(6)));
+    }
+
+    #[tokio::test]
     async fn who_is_gone_is_forgotten() {
         let signals = Signals::default();
         let [one, same] = ["1", "1"].map(|id| signals.watch(id.to_owned()));
@@ -253,7 +303,7 @@ mod tests {
     #[tokio::test]
     async fn a_commit_that_changed_nothing_is_no_news() {
         let (signals, away) = Signals::shared();
-        signals.committed(News::new(false, false, []));
+        signals.committed(News::new(false, None, []));
         signals.committed(news(0..1));
         assert_eq!(away.take().await, news(0..1));
     }

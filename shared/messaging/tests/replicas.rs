@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use messaging::{
     database::{Chain, Database, Duty, Reads, Transaction},
     idempotency,
-    signal::{News, Watcher},
+    signal::{AT_ANY_TIME, News, Watcher},
     writes::Writes,
 };
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait as _, QueryOrder as _, Statement};
@@ -176,7 +176,7 @@ async fn until_heard(one: &Database, watcher: &mut Watcher) {
     let mut again = tokio::time::interval(Duration::from_millis(100));
     let heard = async {
         loop {
-            one.signals.committed(News::new(false, false, ["a".to_owned()]));
+            one.signals.committed(News::new(false, None, ["a".to_owned()]));
             tokio::select! {
                 () = watcher.changed() => return,
                 _ = again.tick() => {}
@@ -191,7 +191,7 @@ async fn what_one_replica_commits_wakes_the_other() {
     let Some([one, other]) = two("what_one_replica_commits").await else { return };
     let mut watcher = other.signals.watch("a".to_owned());
     until_heard(&one, &mut watcher).await;
-    one.signals.committed(News::new(true, true, ["a".to_owned()]));
+    one.signals.committed(News::new(true, Some(AT_ANY_TIME), ["a".to_owned()]));
     watched(watcher.changed()).await;
     watched(other.signals.outbox.notified()).await;
     watched(other.signals.deadlines.notified()).await;

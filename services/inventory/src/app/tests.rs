@@ -143,7 +143,7 @@ async fn fire(bench: &Bench) -> Vec<String> {
 }
 
 async fn next_deadline(bench: &Bench) -> Option<kernel::Timestamp> {
-    deadlines::next(bench.app.ctx.database.reader()).await.unwrap()
+    deadlines::next(&bench.app.ctx.database.reads()).await.unwrap()
 }
 
 #[tokio::test]

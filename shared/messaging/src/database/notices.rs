@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::{
     retry::Backoff,
-    signal::{Away, News, Signals},
+    signal::{AT_ANY_TIME, Away, News, Signals},
 };
 
 const CHANNEL: &str = "shop";
@@ -51,7 +51,8 @@ struct Notice {
 impl Notice {
     /// As many payloads as it takes to name what has changed.
     fn payloads(from: Uuid, news: News) -> Vec<String> {
-        let News { outbox, deadlines, changed } = news;
+        let News { outbox, deadline, changed } = news;
+        let deadlines = deadline.is_some();
         let parts = match changed {
             Some(ids) => parts(ids).into_iter().map(Some).collect(),
             None => vec![None],
@@ -64,7 +65,7 @@ impl Notice {
 
     fn news(self) -> News {
         let changed = self.changed.map(|ids| ids.into_iter().collect());
-        News { outbox: self.outbox, deadlines: self.deadlines, changed }
+        News { outbox: self.outbox, deadline: self.deadlines.then_some(AT_ANY_TIME), changed }
     }
 }
 
@@ -209,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_notice_arrives_as_it_was_sent() {
-        let news = News::new(true, false, ["a\"b".to_owned(), "ü".repeat(100)]);
+        let news = News::new(true, None, ["a\"b".to_owned(), "ü".repeat(100)]);
         assert_eq!(arrived(news.clone()), [news]);
         assert_eq!(arrived(News::anything()), [News::anything()]);
     }
@@ -217,9 +218,9 @@ mod tests {
     #[test]
     fn what_is_too_long_for_one_payload_arrives_in_several() {
         let ids = (0..400).map(|id| format!("{id}{}", "\"ü".repeat(90)));
-        let news = News::new(false, true, ids);
+        let news = News::new(false, Some(AT_ANY_TIME), ids);
         let all = arrived(news.clone());
-        assert!(all.len() > 1 && all.iter().all(|one| one.deadlines && !one.outbox));
+        assert!(all.len() > 1 && all.iter().all(|one| one.deadline.is_some() && !one.outbox));
         let changed = all.into_iter().flat_map(|one| one.changed.unwrap()).collect();
         assert_eq!(Some(changed), news.changed);
     }

@@ -52,7 +52,7 @@ async fn a_conflict_writes_nothing() {
     let refused = database.begin().await.unwrap().commit(writes).await;
     assert!(matches!(refused, Err(StoreError::Conflict("inbox"))), "{refused:?}");
     assert_eq!(marks(&database.reads()).await, ["a"]);
-    assert_eq!(deadlines::next(database.reader()).await.unwrap(), None);
+    assert_eq!(deadlines::next(&database.reads()).await.unwrap(), None);
 }
 
 #[tokio::test]

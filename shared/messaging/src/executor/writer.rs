@@ -220,7 +220,7 @@ impl<S: Service> Writer<S> {
     /// Wakes whoever waits for what was committed.
     fn announce(&self, outcome: &Outcome<S>) {
         let changed = outcome.changed.iter().cloned();
-        let news = News::new(outcome.said > 0, outcome.deadlines_changed, changed);
+        let news = News::new(outcome.said > 0, outcome.deadline, changed);
         self.ctx.database.signals.committed(news);
     }
 }
