@@ -29,10 +29,15 @@ const KEY: &str = "dead_letter_key";
 const NO_KEY: &str = "dead_letter_no_key";
 const PREFIX_OF_OURS: &str = "dead_letter_";
 
-/// What the inbox knows a dead letter by: where its record stands, and since when: after a crash another may stand
-/// there (decision 11). Not the event's id, which has to stay unheard so that the event can be redriven.
+/// Where the record of a dead letter stands.
 pub fn place(record: &Record) -> String {
-    format!("{}@{} since {}", record.at, record.offset, record.timestamp_ms)
+    format!("{}@{}", record.at, record.offset)
+}
+
+/// What the inbox knows a dead letter by: where its record stands, and since when, because after a crash another may
+/// stand there (decision 11). Not the event's id, which has to stay unheard so that the event can be redriven.
+pub fn mark(record: &Record) -> String {
+    format!("{} since {}", place(record), record.timestamp_ms)
 }
 
 /// The dead letter of `record`, as it leaves through the outbox: key, value and headers as they

@@ -67,11 +67,11 @@ pub enum Item<S: Service> {
 }
 
 impl<S: Service> Item<S> {
-    /// What the inbox knows it by: the event's id, or the place of what went to the dead letters.
+    /// What the inbox knows it by: the event's id, or the mark of what went to the dead letters.
     fn inbox_id(&self) -> String {
         match self {
             Self::Heard(heard, _) => heard.envelope.id.to_string(),
-            Self::Poison(record, _) => dead_letters::place(record),
+            Self::Poison(record, _) => dead_letters::mark(record),
         }
     }
 
