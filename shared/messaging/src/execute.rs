@@ -114,8 +114,6 @@ pub struct Outcome<S: Service> {
     pub changed: Vec<String>,
     /// How many events were said.
     pub said: usize,
-    /// What is left in the outbox, where a relay can have it from here.
-    pub left: Vec<NewRecord>,
     /// How many of the records had been heard before.
     pub duplicates: usize,
     /// What is to be expected of the next batch.
@@ -234,16 +232,12 @@ pub async fn execute<S: Service>(
     outgoing.extend(
         poison.iter().map(|(record, reason)| dead_letters::outgoing(S::NAME, record, reason, now)),
     );
-    let is_ours = ctx.database.blocks();
-    let left = outgoing.iter().filter(|_| is_ours).map(Outgoing::relayed).collect();
-    // The last to be inserted, by which SQLite tells the positions.
     outbox::append(outgoing, now, &mut writes);
     outbox::remove(batch.relayed.clone(), &mut writes);
     let outcome = Outcome {
         answers,
         changed,
         said: said.len() + poison.len(),
-        left,
         duplicates: batch.items.len() - fresh.len(),
         repeats,
         repeated: if ctx.tracer.is_on() { repeated(&batch.items, &fresh) } else { vec![] },

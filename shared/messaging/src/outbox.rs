@@ -2,9 +2,7 @@
 //! event router, so that change data capture can take the relay's place: the topic is `shop.` +
 //! `aggregatetype`, the key is `aggregateid`, `headers` holds the CloudEvents and trace headers.
 
-pub mod handed;
-
-use std::{borrow::Cow, ops::RangeInclusive};
+use std::ops::RangeInclusive;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD as BASE64};
 use bytes::Bytes;
@@ -62,43 +60,20 @@ pub struct Outgoing {
     pub record: NewRecord,
 }
 
-impl Outgoing {
-    /// Its record, as the relay reads it.
-    pub fn relayed(&self) -> NewRecord {
-        let NewRecord { key, .. } = &self.record;
-        let key = match key_text(key) {
-            Cow::Borrowed(_) => key.clone(),
-            Cow::Owned(text) => text.into(),
-        };
-        NewRecord { key, ..self.record.clone() }
-    }
-}
-
-/// A key as the text column holds it.
-fn key_text(key: &Bytes) -> Cow<'_, str> {
-    match String::from_utf8_lossy(key) {
-        text if text.contains('\0') => Cow::Owned(text.replace('\0', "\u{fffd}")),
-        text => text,
-    }
-}
-
 /// Appends `outgoing` in its order. The positions of one aggregate grow in the order of its commits: its
 /// row is locked, or has the version that it was loaded with, which was committed before.
 pub fn append(outgoing: Vec<Outgoing>, now: Timestamp, writes: &mut Writes) {
-    writes.insert(outgoing.into_iter().map(|one| row(one, now)).collect(), None);
-}
-
-fn row(Outgoing { id, kind, record }: Outgoing, now: Timestamp) -> ActiveModel {
-    ActiveModel {
+    let row = |Outgoing { id, kind, record }| ActiveModel {
         id: Set(id),
         aggregatetype: Set(record.topic.strip_prefix(PREFIX).unwrap_or(&record.topic).to_owned()),
-        aggregateid: Set(key_text(&record.key).into_owned()),
+        aggregateid: Set(String::from_utf8_lossy(&record.key).replace('\0', "\u{fffd}")),
         r#type: Set(kind),
         payload: Set(record.value.map(Vec::from)),
         headers: Set(headers_to_json(&record.headers)),
         created_at: Set(now.0),
         ..Default::default()
-    }
+    };
+    writes.insert(outgoing.into_iter().map(row).collect(), None);
 }
 
 /// The rows that remain, except those at the positions `sent`, in their order, at most `limit`.
@@ -199,27 +174,12 @@ fn headers_from_json(json: &str) -> Headers {
 
 #[cfg(test)]
 mod tests {
-    use sea_orm::TryIntoModel as _;
-
     use super::*;
 
     #[test]
     fn runs_are_what_was_given() {
         assert_eq!(runs(&[]), []);
         assert_eq!(runs(&[7, 3, 4, 9, 5]), [3..=5, 7..=7, 9..=9]);
-    }
-
-    #[test]
-    fn what_is_handed_over_is_what_is_read() {
-        let headers = vec![("ce_id".into(), Bytes::from_static(b"\xff"))];
-        for key in [&b"order"[..], b"no \xff text", b"nul \0"] {
-            let (key, value) = (Bytes::copy_from_slice(key), Some(Bytes::from_static(b"v")));
-            let record = NewRecord { topic: "shop.t".into(), key, value, headers: headers.clone() };
-            let outgoing = Outgoing { id: "1".into(), kind: "k".into(), record };
-            let relayed = outgoing.relayed();
-            let row = ActiveModel { position: Set(1), ..row(outgoing, Timestamp(0)) };
-            assert_eq!(NewRecord::from(row.try_into_model().unwrap()), relayed);
-        }
     }
 
     #[test]

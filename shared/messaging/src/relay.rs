@@ -14,7 +14,7 @@ use crate::{
     database::{Chain, Database, Duty, Lease, Reads, StoreError},
     executor::Executor,
     log::{EventLog, LogError, Producer, Receipt},
-    outbox::{self, handed::Rows},
+    outbox,
     retry::Backoff,
     service::Service,
 };
@@ -69,11 +69,7 @@ pub struct Relay<S: Service> {
 /// Positions that were appended, and what becomes of them: once the log has them on disk, they leave the outbox with
 /// a transaction.
 #[derive(Default)]
-struct Sent {
-    batches: Vec<(Vec<i64>, Receipt)>,
-    /// Up to here everything was sent, if that is known.
-    up_to: Option<i64>,
-}
+struct Sent(Vec<(Vec<i64>, Receipt)>);
 
 impl Sent {
     fn add<S: Service>(
@@ -89,19 +85,18 @@ impl Sent {
             executor.relayed(leaving).await.ok();
             Ok(())
         };
-        self.up_to = positions.last().copied();
         let mut forgotten = forgotten.boxed();
         if let Some(result) = (&mut forgotten).now_or_never() {
             return result;
         }
-        self.batches.push((positions, forgotten));
+        self.0.push((positions, forgotten));
         Ok(())
     }
 
     /// Those not forgotten yet. What the log does not have after all is to be sent again.
     fn remaining(&mut self) -> Result<Vec<i64>, LogError> {
         let mut result = Ok(());
-        self.batches.retain_mut(|(_, forgotten)| match forgotten.now_or_never() {
+        self.0.retain_mut(|(_, forgotten)| match forgotten.now_or_never() {
             None => true,
             Some(Ok(())) => false,
             Some(error) => {
@@ -109,7 +104,7 @@ impl Sent {
                 false
             }
         });
-        result.map(|()| self.batches.iter().flat_map(|(positions, _)| positions).copied().collect())
+        result.map(|()| self.0.iter().flat_map(|(positions, _)| positions).copied().collect())
     }
 }
 
@@ -170,19 +165,14 @@ impl<S: Service> Relay<S> {
     ) -> RelayError {
         let mut chain = Chain::new(self.database.clone());
         let mut measured_at: Option<Instant> = None;
-        let signals = &self.database.signals;
-        sent.up_to = None;
         loop {
             let relayed = async {
                 let remaining = sent.remaining()?;
-                let handed = sent.up_to.and_then(|last| signals.handed.take_behind(last));
-                let relayed = if let Some(Rows { positions, records }) = handed {
-                    Some((positions.collect(), producer.begin(records).await?))
-                } else {
-                    let reader = chain.reader().await.map_err(StoreError::from)?;
-                    relay_once(&reader, producer, &remaining).await?
+                let reader = chain.reader().await.map_err(StoreError::from)?;
+                let Some((positions, receipt)) = relay_once(&reader, producer, &remaining).await?
+                else {
+                    return Ok(0);
                 };
-                let Some((positions, receipt)) = relayed else { return Ok(0) };
                 let count = positions.len() as u64;
                 sent.add(positions, receipt, &self.executor)?;
                 Ok(count)
@@ -192,7 +182,7 @@ impl<S: Service> Relay<S> {
                 Err(error) => return error,
             };
             backoff.reset();
-            if count == 0 && sent.batches.is_empty() {
+            if count == 0 && sent.0.is_empty() {
                 chain.rest().await;
             }
             if count < BATCH_LIMIT {
@@ -212,7 +202,7 @@ impl<S: Service> Relay<S> {
     /// kept for us.
     async fn rest(&self, sent: &mut Sent, chain: &mut Chain) -> Result<(), LogError> {
         let woken = self.database.signals.outbox.notified();
-        let patience = if sent.batches.is_empty() { LOOK_AGAIN } else { FORGET_AFTER };
+        let patience = if sent.0.is_empty() { LOOK_AGAIN } else { FORGET_AFTER };
         // A time-out is as good as a call: look again.
         if tokio::time::timeout(patience, woken).await.is_err() {
             // The writer may need the connection.

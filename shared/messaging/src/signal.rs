@@ -12,8 +12,6 @@ use std::{
 use kernel::Timestamp;
 use tokio::sync::{Notify, watch};
 
-use crate::outbox::handed::Handed;
-
 /// How many changed aggregates the other replicas are told by name, however much there is to tell:
 /// beyond it, everybody who watches anything looks.
 const NAMED_LIMIT: usize = 10_000;
@@ -26,8 +24,6 @@ pub const AT_ANY_TIME: Timestamp = Timestamp(i64::MIN);
 pub struct Signals {
     /// Rows were added to the outbox.
     pub outbox: Arc<Notify>,
-    /// Those rows, where only this process writes.
-    pub handed: Arc<Handed>,
     /// Deadlines were set that are earlier than the next one known, or the clock was moved.
     pub deadlines: Arc<Notify>,
     /// The next one known, in microseconds since 1970; the end of time when none is.
@@ -166,7 +162,6 @@ impl Default for Signals {
     fn default() -> Self {
         Self {
             outbox: Arc::default(),
-            handed: Arc::default(),
             deadlines: Arc::default(),
             next_deadline: Arc::new(AtomicI64::new(i64::MAX)),
             changes: watch::Sender::default(),

@@ -131,7 +131,7 @@ where
     meddle(ctx.database.reader()).await;
     let mut writes = Writes::default();
     store.save(&mut writes, &mut Voice::new(&*ctx.clock, "inventory"))?;
-    tx.commit(writes).await.map(drop)
+    tx.commit(writes).await
 }
 
 #[tokio::test]

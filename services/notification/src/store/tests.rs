@@ -60,7 +60,7 @@ async fn handle(db: &Database, commands: &[Command]) {
 async fn save(tx: Transaction, desk: Desk) -> Result<(), StoreError> {
     let mut writes = Writes::default();
     desk.save(&mut writes, &mut Voice::new(&VirtualClock::new(1), "notification"))?;
-    tx.commit(writes).await.map(drop)
+    tx.commit(writes).await
 }
 
 async fn database() -> Database {

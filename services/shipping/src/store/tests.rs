@@ -73,7 +73,7 @@ async fn save(db: &Database, shipments: Shipments) -> Result<(), StoreError> {
     let clock = VirtualClock::new(1);
     let mut writes = Writes::default();
     shipments.save(&mut writes, &mut Voice::new(&clock, "shipping"))?;
-    tx.commit(writes).await.map(drop)
+    tx.commit(writes).await
 }
 
 /// What `commands` make of `shipments`, said under `id`.

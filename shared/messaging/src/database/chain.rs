@@ -55,14 +55,14 @@ impl Chain {
         &mut self,
         transaction: Transaction,
         writes: Writes,
-    ) -> Result<Option<i64>, StoreError> {
+    ) -> Result<(), StoreError> {
         let Transaction(Kind::Postgres(transaction)) = transaction else {
             return transaction.commit(writes).await;
         };
         writes.into_postgres(&transaction).await?;
         transaction.execute_unprepared("COMMIT AND CHAIN").await?;
         self.next = Some(transaction);
-        Ok(None)
+        Ok(())
     }
 
     /// For single reads, each of which sees what was committed before it.

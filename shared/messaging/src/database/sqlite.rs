@@ -150,20 +150,19 @@ impl Turn {
         &self.sqlite.spare
     }
 
-    /// Writes all of `writes` in a transaction; says which number the row has that was the last to be given one.
+    /// Writes all of `writes` in a transaction.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when another transaction was first; when SQLite refuses.
-    pub fn commit(self, writes: Writes) -> Result<i64, StoreError> {
+    pub fn commit(self, writes: Writes) -> Result<(), StoreError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
         let mut connection = lock(&self.sqlite.connection);
         // Dropped after an error it is rolled back.
-        if !writes.is_empty() {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            writes.into_sqlite(&transaction)?;
-            transaction.commit()?;
-        }
-        Ok(connection.last_insert_rowid())
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        writes.into_sqlite(&transaction)?;
+        Ok(transaction.commit()?)
     }
 }
 

@@ -31,20 +31,18 @@ impl Transaction {
         }
     }
 
-    /// Writes all of `writes`, or nothing, and commits. On SQLite it waits for the disk where it is, and says which
-    /// number the row has that was the last to be given one.
+    /// Writes all of `writes`, or nothing, and commits. On SQLite it waits for the disk where it is.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when another transaction was first; otherwise when it is not
     /// committed, or nobody knows whether it is.
-    pub async fn commit(self, writes: Writes) -> Result<Option<i64>, StoreError> {
+    pub async fn commit(self, writes: Writes) -> Result<(), StoreError> {
         match self.0 {
             Kind::Postgres(transaction) => {
                 writes.into_postgres(&transaction).await?;
-                transaction.commit().await?;
-                Ok(None)
+                Ok(transaction.commit().await?)
             }
-            Kind::Sqlite(turn) => turn.commit(writes).map(Some),
+            Kind::Sqlite(turn) => turn.commit(writes),
         }
     }
 }

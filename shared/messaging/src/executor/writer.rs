@@ -208,11 +208,8 @@ impl<S: Service> Writer<S> {
         // A relay on the same thread goes first: it has what was committed before.
         tokio::task::yield_now().await;
         let tx = self.chain.begin().await?;
-        let (mut outcome, writes) = caught(execute(&self.ctx, &tx.reads(), batch)).await??;
-        let last = caught(self.chain.commit(tx, writes)).await??;
-        if let Some(last) = last {
-            self.ctx.database.signals.handed.put(last, mem::take(&mut outcome.left));
-        }
+        let (outcome, writes) = caught(execute(&self.ctx, &tx.reads(), batch)).await??;
+        caught(self.chain.commit(tx, writes)).await??;
         self.announce(&outcome);
         Ok(outcome)
     }
