@@ -2,7 +2,7 @@
 //!
 //! One thread writes (`writer`), everything that waits with one sync, to one SQLite file
 //! (`sqlite`, `schema`). Ends, groups, fences and the newest records are in memory (`state`,
-//! `group`, `tail`); an append wakes those that wait for its partition, so nobody polls. The same
+//! `group`, `tail`); an append, or its write, wakes those that wait for its partition, so nobody polls. The same
 //! code over a store in memory (`memory`) needs neither threads nor time: simulations use that.
 
 mod append;

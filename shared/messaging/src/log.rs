@@ -42,7 +42,8 @@ pub trait EventLog: Send + Sync + 'static {
     /// When the log is out of reach or a topic is unknown.
     async fn assign(&self, from: &[Position]) -> Result<Box<dyn Consumer>, LogError>;
 
-    /// The positions after the last record of every partition of `topics`.
+    /// The positions after the last record of every partition of `topics` that is durable. Members of groups may be
+    /// ahead of them.
     ///
     /// # Errors
     /// When the log is out of reach or a topic is unknown.

@@ -237,7 +237,7 @@ impl Metrics {
         }
         register! {
             consumed "shop_events_consumed" "Records taken up from the log";
-            produced "shop_events_produced" "Records that the log has acknowledged";
+            produced "shop_events_produced" "Records that the log has taken";
             processing "shop_event_processing_seconds" "From taking up a record to the commit";
             transactions "shop_transactions" "Transactions by outcome";
             transaction_seconds "shop_transaction_duration_seconds" "From begin to commit";

@@ -2,6 +2,7 @@
 //! order, then forgotten. Woken by the commit; one relay per database, a deposed one is fenced.
 
 use std::{
+    collections::VecDeque,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -9,6 +10,7 @@ use std::{
 
 use futures::FutureExt;
 use sea_orm::DbErr;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use crate::{
     database::{Chain, Database, Duty, Lease, Reads, StoreError},
@@ -66,45 +68,50 @@ pub struct Relay<S: Service> {
     executor: Executor<S>,
 }
 
-/// Positions that were appended, and what becomes of them: once the log has them on disk, they leave the outbox with
-/// a transaction.
+/// Positions that were appended, oldest first: once the log has them on disk, they leave the outbox with a transaction.
 #[derive(Default)]
-struct Sent(Vec<(Vec<i64>, Receipt)>);
+struct Sent {
+    appended: VecDeque<(Vec<i64>, Receipt)>,
+    leaving: Vec<(Vec<i64>, oneshot::Receiver<()>)>,
+}
 
 impl Sent {
-    fn add<S: Service>(
-        &mut self,
-        positions: Vec<i64>,
-        receipt: Receipt,
-        executor: &Executor<S>,
-    ) -> Result<(), LogError> {
-        let (executor, leaving) = (executor.clone(), positions.clone());
-        let forgotten = async move {
-            receipt.await?;
-            // Or never, when the service stops: then the next relay sends them again.
-            executor.relayed(leaving).await.ok();
-            Ok(())
-        };
-        let mut forgotten = forgotten.boxed();
-        if let Some(result) = (&mut forgotten).now_or_never() {
-            return result;
+    fn is_empty(&self) -> bool {
+        self.appended.is_empty() && self.leaving.is_empty()
+    }
+
+    /// Has those leave that the log has on disk, in their order.
+    ///
+    /// # Errors
+    /// When it does not have some after all: they and all behind them are to be sent again, because what is sent again
+    /// must not come behind anything newer.
+    fn look(&mut self, leave: impl Fn(Vec<i64>) -> oneshot::Receiver<()>) -> Result<(), LogError> {
+        self.leaving.retain_mut(|(_, gone)| matches!(gone.try_recv(), Err(TryRecvError::Empty)));
+        while let Some((_, receipt)) = self.appended.front_mut() {
+            match receipt.now_or_never() {
+                None => break,
+                Some(Ok(())) => {}
+                Some(Err(error)) => {
+                    self.appended.clear();
+                    return Err(error);
+                }
+            }
+            if let Some((positions, _)) = self.appended.pop_front() {
+                let gone = leave(positions.clone());
+                self.leaving.push((positions, gone));
+            }
         }
-        self.0.push((positions, forgotten));
         Ok(())
     }
 
-    /// Those not forgotten yet. What the log does not have after all is to be sent again.
-    fn remaining(&mut self) -> Result<Vec<i64>, LogError> {
-        let mut result = Ok(());
-        self.0.retain_mut(|(_, forgotten)| match forgotten.now_or_never() {
-            None => true,
-            Some(Ok(())) => false,
-            Some(error) => {
-                result = error;
-                false
-            }
-        });
-        result.map(|()| self.0.iter().flat_map(|(positions, _)| positions).copied().collect())
+    /// Those that are still in the outbox.
+    fn positions(&self) -> Vec<i64> {
+        let appended = self.appended.iter().map(|(positions, _)| positions);
+        appended
+            .chain(self.leaving.iter().map(|(positions, _)| positions))
+            .flatten()
+            .copied()
+            .collect()
     }
 }
 
@@ -165,16 +172,15 @@ impl<S: Service> Relay<S> {
     ) -> RelayError {
         let mut chain = Chain::new(self.database.clone());
         let mut measured_at: Option<Instant> = None;
+        let leave = |positions| self.executor.relayed(positions);
         loop {
             let relayed = async {
-                let remaining = sent.remaining()?;
+                sent.look(leave)?;
                 let reader = chain.reader().await.map_err(StoreError::from)?;
-                let Some((positions, receipt)) = relay_once(&reader, producer, &remaining).await?
-                else {
-                    return Ok(0);
-                };
-                let count = positions.len() as u64;
-                sent.add(positions, receipt, &self.executor)?;
+                let relayed = relay_once(&reader, producer, &sent.positions()).await?;
+                let count = relayed.as_ref().map_or(0, |(positions, _)| positions.len() as u64);
+                sent.appended.extend(relayed);
+                sent.look(leave)?;
                 Ok(count)
             };
             let count = match relayed.await {
@@ -182,7 +188,7 @@ impl<S: Service> Relay<S> {
                 Err(error) => return error,
             };
             backoff.reset();
-            if count == 0 && sent.0.is_empty() {
+            if count == 0 && sent.is_empty() {
                 chain.rest().await;
             }
             if count < BATCH_LIMIT {
@@ -202,12 +208,12 @@ impl<S: Service> Relay<S> {
     /// kept for us.
     async fn rest(&self, sent: &mut Sent, chain: &mut Chain) -> Result<(), LogError> {
         let woken = self.database.signals.outbox.notified();
-        let patience = if sent.0.is_empty() { LOOK_AGAIN } else { FORGET_AFTER };
+        let patience = if sent.is_empty() { LOOK_AGAIN } else { FORGET_AFTER };
         // A time-out is as good as a call: look again.
         if tokio::time::timeout(patience, woken).await.is_err() {
             // The writer may need the connection.
             chain.rest().await;
-            sent.remaining()?;
+            sent.look(|positions| self.executor.relayed(positions))?;
             self.executor.forget().await;
         }
         Ok(())
@@ -217,5 +223,49 @@ impl<S: Service> Relay<S> {
     async fn measure(&self) {
         let depth = outbox::depth(self.database.reader(), OUTBOX_LIMIT).await;
         self.executor.load().set_overloaded(depth.is_ok_and(|depth| depth >= OUTBOX_LIMIT));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use futures::future::{pending, ready};
+
+    use super::*;
+
+    /// Looks, and says what was to leave.
+    fn look(sent: &mut Sent) -> (Result<(), LogError>, Vec<Vec<i64>>) {
+        let left = RefCell::new(Vec::new());
+        let looked = sent.look(|positions| {
+            left.borrow_mut().push(positions);
+            oneshot::channel().1
+        });
+        (looked, left.into_inner())
+    }
+
+    fn failed() -> Receipt {
+        ready(Err(LogError::Storage("the disk is full".into()))).boxed()
+    }
+
+    #[test]
+    fn what_is_behind_a_failure_is_sent_again_with_it() {
+        let mut sent = Sent::default();
+        sent.appended.push_back((vec![1, 2], ready(Ok(())).boxed()));
+        sent.appended.push_back((vec![3], failed()));
+        sent.appended.push_back((vec![4], ready(Ok(())).boxed()));
+        let (looked, left) = look(&mut sent);
+        assert!(looked.is_err());
+        assert_eq!((left, sent.appended.len()), (vec![vec![1, 2]], 0));
+    }
+
+    #[test]
+    fn nothing_leaves_before_what_was_appended_before_it() {
+        let mut sent = Sent::default();
+        sent.appended.push_back((vec![1], pending().boxed()));
+        sent.appended.push_back((vec![2], ready(Ok(())).boxed()));
+        let (looked, left) = look(&mut sent);
+        assert!(looked.is_ok() && left.is_empty());
+        assert_eq!(sent.positions(), [1, 2]);
     }
 }

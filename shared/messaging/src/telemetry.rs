@@ -8,7 +8,7 @@
 //! ```text
 //! POST /api/v1/orders           SERVER    the request
 //! └─ create shop.orders         PRODUCER  the event, from the decision to the commit
-//!    ├─ send shop.orders        CLIENT    from the decision to the log's acknowledgement
+//!    ├─ send shop.orders        CLIENT    from the decision until the log has taken it
 //!    ├─ receive shop.orders     CLIENT    from there until a consumer takes it up
 //!    └─ process shop.orders     CONSUMER  until its transaction is committed
 //!       └─ create shop.inventory …

@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kernel::Timestamp;
 use sea_orm::{
     DatabaseConnection,
     sqlx::{self, PgPool, postgres::PgListener},
@@ -45,6 +46,9 @@ struct Notice {
     from: Uuid,
     outbox: bool,
     deadlines: bool,
+    /// The earliest of them, in microseconds since 1970; of a replica that does not say, it may be any.
+    #[serde(default)]
+    deadline: Option<i64>,
     changed: Option<Vec<String>>,
 }
 
@@ -52,12 +56,12 @@ impl Notice {
     /// As many payloads as it takes to name what has changed.
     fn payloads(from: Uuid, news: News) -> Vec<String> {
         let News { outbox, deadline, changed } = news;
-        let deadlines = deadline.is_some();
+        let (deadlines, deadline) = (deadline.is_some(), deadline.map(|deadline| deadline.0));
         let parts = match changed {
             Some(ids) => parts(ids).into_iter().map(Some).collect(),
             None => vec![None],
         };
-        let notice = |changed| Self { from, outbox, deadlines, changed };
+        let notice = |changed| Self { from, outbox, deadlines, deadline, changed };
         // Text in a struct of ours always becomes JSON.
         let text = |changed| serde_json::to_string(&notice(changed)).unwrap_or_default();
         parts.into_iter().map(text).collect()
@@ -65,7 +69,8 @@ impl Notice {
 
     fn news(self) -> News {
         let changed = self.changed.map(|ids| ids.into_iter().collect());
-        News { outbox: self.outbox, deadline: self.deadlines.then_some(AT_ANY_TIME), changed }
+        let deadline = self.deadline.map(Timestamp).or(self.deadlines.then_some(AT_ANY_TIME));
+        News { outbox: self.outbox, deadline, changed }
     }
 }
 
@@ -210,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_notice_arrives_as_it_was_sent() {
-        let news = News::new(true, None, ["a\"b".to_owned(), "ü".repeat(100)]);
+        let news = News::new(true, Some(Timestamp(7)), ["a\"b".to_owned(), "ü".repeat(100)]);
         assert_eq!(arrived(news.clone()), [news]);
         assert_eq!(arrived(News::anything()), [News::anything()]);
     }

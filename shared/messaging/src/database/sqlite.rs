@@ -1,5 +1,5 @@
 //! SQLite: one connection for transactions, which whoever has the turn reads and writes through
-//! where he is, without another thread, and one for what the relay and single readers read. Only sets of rows go this
+//! where he is, without another thread, and one for what single readers read. Only sets of rows go this
 //! way; the rest goes through SeaORM, whose connections have threads of their own.
 
 use std::{

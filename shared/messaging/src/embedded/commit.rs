@@ -80,7 +80,7 @@ impl Committer {
             Err(error) => {
                 if answers.is_empty() {
                     // Nobody asked for it, so nobody else will log it.
-                    tracing::warn!(%error, "could not save positions, trying again");
+                    tracing::warn!(%error, "could not write, trying again");
                 }
                 state.is_failing = true;
                 state.keep_unsaved(staged.batch.positions);

@@ -40,16 +40,14 @@ impl EmbeddedProducer {
         }
         Ok(Self { core, fence })
     }
-}
 
-impl EmbeddedProducer {
     /// Shows `records`, once there is room for them to wait until they are written.
     async fn show(&self, records: Vec<NewRecord>) -> Result<Room, LogError> {
         records.iter().try_for_each(check)?;
         let core = &self.core;
+        let room = core.writer.room(records.iter().map(new_record_size).sum()).await?;
         // What cannot be written is kept and tried again, so no more may come in meanwhile.
         core.probe().await?;
-        let room = core.writer.room(records.iter().map(new_record_size).sum()).await?;
         let now_ms = core.clock.now().millis();
         let readers = append(&mut core.shared.lock(), self.fence.as_ref(), records, now_ms)?;
         readers.iter().for_each(|reader| reader.notify_one());

@@ -146,7 +146,7 @@ async fn all_appends_that_wait_are_written_together() {
     gate.wait_for_a_write();
     let mut others: Vec<_> = (0..50).map(|_| producer.append(vec![record("other")])).collect();
     assert!(others.iter_mut().all(|other| other.now_or_never().is_none()));
-    assert_eq!(end(&log).await, 0, "nothing is visible before it is on disk");
+    assert_eq!(end(&log).await, 0, "nothing is on disk yet");
     gate.allow(Ok(()));
     first.await.unwrap();
     gate.allow(Ok(()));
@@ -283,4 +283,22 @@ async fn an_append_whose_caller_went_away_is_done_all_the_same() {
     gate.allow(Ok(()));
     producer.append(vec![record("1")]).await.unwrap();
     assert_eq!(values(&log, 2).await, [&b"0"[..], b"1"]);
+}
+
+#[tokio::test]
+async fn a_closed_log_shows_nothing_and_keeps_nobody_waiting() {
+    let (log, gate) = gated(1 << 20).await;
+    let producer = log.producer(None).await.unwrap();
+    let mut member = log.subscribe("group", &[TOPIC.name]).await.unwrap();
+    member.next().await;
+    let receipt = producer.begin(vec![record("0")]).await.unwrap();
+    gate.allow(Ok(()));
+    log.close().await.unwrap();
+    receipt.await.unwrap();
+    assert!(matches!(member.next().await, LogEvent::Records(_, records) if records.len() == 1));
+    for _ in 0..2 {
+        let closed = producer.begin(vec![record("late")]).await.err().unwrap();
+        assert!(matches!(closed, LogError::Unavailable(_)), "{closed}");
+    }
+    assert!(member.next().now_or_never().is_none());
 }

@@ -6,7 +6,7 @@
 use std::{
     io, mem,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread::{self, JoinHandle},
@@ -45,8 +45,17 @@ struct Queue {
 /// What waits to be written counts in bytes.
 pub type Room = Option<OwnedSemaphorePermit>;
 
-/// Who is to be told of the next commit, and does not ask for one.
-type Later = Arc<Mutex<Vec<(Answer, Room)>>>;
+/// Who is to be told of the next commit, and does not ask for one; nobody any more once the log is closed.
+#[derive(Clone)]
+struct Later(Arc<Mutex<Option<Waiting>>>);
+
+type Waiting = Vec<(Answer, Room)>;
+
+impl Later {
+    fn lock(&self) -> MutexGuard<'_, Option<Waiting>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 type Answer = oneshot::Sender<Result<(), LogError>>;
 
@@ -76,8 +85,8 @@ impl Writer {
         capacity_bytes: usize,
     ) -> io::Result<Self> {
         let (sender, receiver) = channel();
-        let later = Later::default();
-        let waiting = Arc::clone(&later);
+        let later = Later(Arc::new(Mutex::new(Some(Vec::new()))));
+        let waiting = later.clone();
         let run = move || {
             let (write_at, save_at) = (None, None);
             let closing = Loop { committer, receiver, later: waiting, write_at, save_at }.run();
@@ -98,6 +107,9 @@ impl Writer {
     /// When the log is closed.
     pub async fn room(&self, bytes: usize) -> Result<Room, LogError> {
         let Lane::Thread(queue) = &self.0 else { return Ok(None) };
+        if queue.later.lock().is_none() {
+            return Err(closed());
+        }
         let permits = u32::try_from(bytes.min(queue.capacity_bytes)).unwrap_or(u32::MAX);
         let room = Arc::clone(&queue.room).acquire_many_owned(permits).await;
         room.map(Some).map_err(|_| closed())
@@ -140,9 +152,10 @@ impl Writer {
             Lane::Thread(queue) => queue,
         };
         let (sender, receiver) = oneshot::channel();
-        let mut later = queue.later.lock().unwrap_or_else(PoisonError::into_inner);
-        later.push((sender, room));
-        let is_first = later.len() == 1;
+        let mut later = queue.later.lock();
+        let waiting = later.as_mut().ok_or_else(closed)?;
+        waiting.push((sender, room));
+        let is_first = waiting.len() == 1;
         drop(later);
         if is_first {
             queue.send(Message::Soon)?;
@@ -219,6 +232,13 @@ struct Group {
     stop: Option<Answer>,
 }
 
+impl Drop for Loop {
+    /// Also when the store panics: whoever waits is told that the log is closed.
+    fn drop(&mut self) {
+        *self.later.lock() = None;
+    }
+}
+
 impl Loop {
     /// Works until the log is closed; returns who is to be told, and what.
     fn run(mut self) -> Option<(Answer, Result<(), LogError>)> {
@@ -268,7 +288,7 @@ impl Loop {
         let is_last = group.stop.is_some();
         if !group.works.is_empty() || positions || is_due(self.write_at) || is_last {
             self.write_at = None;
-            group.join(mem::take(&mut *self.later.lock().unwrap_or_else(PoisonError::into_inner)));
+            group.join(self.later.lock().as_mut().map(mem::take).unwrap_or_default());
             let answers = self.committer.commit(group.works, positions);
             for (answer, to) in answers.into_iter().zip(group.answers) {
                 // Whoever asked may be gone; it is done all the same.
@@ -288,7 +308,7 @@ impl Loop {
 }
 
 impl Group {
-    fn join(&mut self, later: Vec<(Answer, Room)>) {
+    fn join(&mut self, later: Waiting) {
         for (answer, room) in later {
             self.works.push(Work::Write);
             self.answers.push(answer);
