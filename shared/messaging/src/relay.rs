@@ -172,15 +172,14 @@ impl<S: Service> Relay<S> {
     ) -> RelayError {
         let mut chain = Chain::new(self.database.clone());
         let mut measured_at: Option<Instant> = None;
-        let leave = |positions| self.executor.relayed(positions);
         loop {
             let relayed = async {
-                sent.look(leave)?;
+                self.look(sent)?;
                 let reader = chain.reader().await.map_err(StoreError::from)?;
                 let relayed = relay_once(&reader, producer, &sent.positions()).await?;
                 let count = relayed.as_ref().map_or(0, |(positions, _)| positions.len() as u64);
                 sent.appended.extend(relayed);
-                sent.look(leave)?;
+                self.look(sent)?;
                 Ok(count)
             };
             let count = match relayed.await {
@@ -204,6 +203,10 @@ impl<S: Service> Relay<S> {
         }
     }
 
+    fn look(&self, sent: &mut Sent) -> Result<(), LogError> {
+        sent.look(|positions| self.executor.relayed(positions))
+    }
+
     /// Until a commit adds to the outbox. Nothing was added since it was read, or the call is
     /// kept for us.
     async fn rest(&self, sent: &mut Sent, chain: &mut Chain) -> Result<(), LogError> {
@@ -213,7 +216,7 @@ impl<S: Service> Relay<S> {
         if tokio::time::timeout(patience, woken).await.is_err() {
             // The writer may need the connection.
             chain.rest().await;
-            sent.look(|positions| self.executor.relayed(positions))?;
+            self.look(sent)?;
             self.executor.forget().await;
         }
         Ok(())

@@ -3,10 +3,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use kernel::Timestamp;
@@ -20,14 +17,14 @@ const NAMED_LIMIT: usize = 10_000;
 pub const AT_ANY_TIME: Timestamp = Timestamp(i64::MIN);
 
 /// The signals of one database. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Signals {
     /// Rows were added to the outbox.
     pub outbox: Arc<Notify>,
     /// Deadlines were set that are earlier than the next one known, or the clock was moved.
     pub deadlines: Arc<Notify>,
-    /// The next one known, in microseconds since 1970; the end of time when none is.
-    next_deadline: Arc<AtomicI64>,
+    /// The next one known.
+    next_deadline: Arc<Mutex<Option<Timestamp>>>,
     /// Some aggregate was changed, for those who look for work in all of them.
     pub changes: watch::Sender<()>,
     watched: Arc<Watched>,
@@ -158,19 +155,6 @@ impl Away {
     }
 }
 
-impl Default for Signals {
-    fn default() -> Self {
-        Self {
-            outbox: Arc::default(),
-            deadlines: Arc::default(),
-            next_deadline: Arc::new(AtomicI64::new(i64::MAX)),
-            changes: watch::Sender::default(),
-            watched: Arc::default(),
-            away: None,
-        }
-    }
-}
-
 impl Signals {
     /// Signals that other replicas are told of as well, by whoever empties the second value.
     pub fn shared() -> (Self, Arc<Away>) {
@@ -200,7 +184,11 @@ impl Signals {
     /// The next deadline is known, or not any more: whoever looks for it says so before as well as after, so that he
     /// hears of all that are set meanwhile.
     pub fn set_next_deadline(&self, next: Option<Timestamp>) {
-        self.next_deadline.store(next.map_or(i64::MAX, |next| next.0), Ordering::SeqCst);
+        *self.next_deadline() = next;
+    }
+
+    fn next_deadline(&self) -> MutexGuard<'_, Option<Timestamp>> {
+        self.next_deadline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes those who wait in this process.
@@ -208,8 +196,8 @@ impl Signals {
         if news.outbox {
             self.outbox.notify_one();
         }
-        let next = Timestamp(self.next_deadline.load(Ordering::SeqCst));
-        if news.deadline.is_some_and(|set| set < next) {
+        let next = *self.next_deadline();
+        if news.deadline.is_some_and(|set| next.is_none_or(|next| set < next)) {
             self.deadlines.notify_one();
         }
         if news.changed.as_ref().is_none_or(|changed| !changed.is_empty()) {

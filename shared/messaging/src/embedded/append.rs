@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::{
     state::{Sees, State},
-    store::{Entry, Tip, size_of},
+    store::{Entry, size_of},
 };
 use crate::{
     log::LogError,
@@ -62,15 +62,4 @@ pub fn append(
         touched.push(partition);
     }
     Ok(state.readers(touched, Sees::Appended))
-}
-
-impl Entry {
-    /// Where its partition goes on.
-    pub fn tip(&self) -> Tip {
-        Tip {
-            end: self.record.offset + 1,
-            total_bytes: self.total_bytes,
-            timestamp_ms: self.record.timestamp_ms,
-        }
-    }
 }

@@ -63,6 +63,17 @@ pub struct Entry {
     pub record: Arc<Record>,
 }
 
+impl Entry {
+    /// Where its partition goes on.
+    pub fn tip(&self) -> Tip {
+        Tip {
+            end: self.record.offset + 1,
+            total_bytes: self.total_bytes,
+            timestamp_ms: self.record.timestamp_ms,
+        }
+    }
+}
+
 /// A committed position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PositionRow {

@@ -122,6 +122,13 @@ async fn end(log: &EmbeddedLog) -> u64 {
     log.end_positions(&[TOPIC.name]).await.unwrap()[0].offset
 }
 
+/// A member of the group, which has been told that the partition is its own.
+async fn member(log: &EmbeddedLog) -> Box<dyn Consumer> {
+    let mut member = log.subscribe("group", &[TOPIC.name]).await.unwrap();
+    member.next().await;
+    member
+}
+
 fn start() -> Position {
     Position { at: at(TOPIC.name, 0), offset: 0 }
 }
@@ -178,9 +185,8 @@ async fn appending_waits_while_the_queue_is_full() {
 async fn members_of_groups_see_what_is_not_on_disk_and_nobody_else_does() {
     let (log, gate) = gated(1 << 20).await;
     let producer = log.producer(None).await.unwrap();
-    let mut member = log.subscribe("group", &[TOPIC.name]).await.unwrap();
+    let mut member = member(&log).await;
     let mut other = log.assign(&[start()]).await.unwrap();
-    member.next().await;
     other.next().await;
     let receipt = producer.begin(vec![record("0")]).await.unwrap();
     assert!(matches!(member.next().await, LogEvent::Records(_, records) if records.len() == 1));
@@ -198,8 +204,7 @@ async fn members_of_groups_see_what_is_not_on_disk_and_nobody_else_does() {
 async fn no_position_is_on_disk_before_the_records_behind_which_it_is() {
     let (log, gate) = gated(1 << 20).await;
     let producer = log.producer(None).await.unwrap();
-    let mut member = log.subscribe("group", &[TOPIC.name]).await.unwrap();
-    member.next().await;
+    let mut member = member(&log).await;
     let first = producer.begin(vec![record("0")]).await.unwrap();
     gate.wait_for_a_write();
     let second = producer.begin(vec![record("1")]).await.unwrap();
@@ -242,8 +247,7 @@ async fn what_could_not_be_written_is_kept_and_nothing_is_added_until_it_can_be(
 #[tokio::test]
 async fn positions_are_saved_soon_and_once_more_after_a_failure() {
     let (log, gate) = gated(1 << 20).await;
-    let mut consumer = log.subscribe("group", &[TOPIC.name]).await.unwrap();
-    consumer.next().await;
+    let consumer = member(&log).await;
     for offset in 1..=100 {
         consumer.store(Position { at: at(TOPIC.name, 0), offset });
     }
@@ -289,8 +293,7 @@ async fn an_append_whose_caller_went_away_is_done_all_the_same() {
 async fn a_closed_log_shows_nothing_and_keeps_nobody_waiting() {
     let (log, gate) = gated(1 << 20).await;
     let producer = log.producer(None).await.unwrap();
-    let mut member = log.subscribe("group", &[TOPIC.name]).await.unwrap();
-    member.next().await;
+    let mut member = member(&log).await;
     let receipt = producer.begin(vec![record("0")]).await.unwrap();
     gate.allow(Ok(()));
     log.close().await.unwrap();

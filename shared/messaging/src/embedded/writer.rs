@@ -269,12 +269,7 @@ impl Loop {
 
     fn take(&mut self, group: &mut Group, message: Message) {
         match message {
-            Message::Do(work, answer, permit) => {
-                group.flush |= matches!(work, Work::Flush);
-                group.works.push(work);
-                group.answers.push(answer);
-                group.permits.extend(permit);
-            }
+            Message::Do(work, answer, room) => group.add(work, answer, room),
             Message::Soon => self.write_at = Some(Instant::now() + WRITE_DELAY),
             Message::Nudge => self.save_at = Some(Instant::now() + POSITIONS_DELAY),
             Message::Stop(answer) => group.stop = Some(answer),
@@ -288,7 +283,8 @@ impl Loop {
         let is_last = group.stop.is_some();
         if !group.works.is_empty() || positions || is_due(self.write_at) || is_last {
             self.write_at = None;
-            group.join(self.later.lock().as_mut().map(mem::take).unwrap_or_default());
+            let later = self.later.lock().as_mut().map(mem::take).unwrap_or_default();
+            later.into_iter().for_each(|(answer, room)| group.add(Work::Write, answer, room));
             let answers = self.committer.commit(group.works, positions);
             for (answer, to) in answers.into_iter().zip(group.answers) {
                 // Whoever asked may be gone; it is done all the same.
@@ -308,11 +304,10 @@ impl Loop {
 }
 
 impl Group {
-    fn join(&mut self, later: Waiting) {
-        for (answer, room) in later {
-            self.works.push(Work::Write);
-            self.answers.push(answer);
-            self.permits.extend(room);
-        }
+    fn add(&mut self, work: Work, answer: Answer, room: Room) {
+        self.flush |= matches!(work, Work::Flush);
+        self.works.push(work);
+        self.answers.push(answer);
+        self.permits.extend(room);
     }
 }
