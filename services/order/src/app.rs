@@ -113,6 +113,10 @@ impl Service for OrderService {
         choreography::hear(&heard.event, stamp.now)
     }
 
+    fn can_wait(event: &Contract) -> bool {
+        choreography::can_wait(event)
+    }
+
     fn say(&self, state: &State, happened: &Event, _now: Timestamp) -> Option<Contract> {
         choreography::say(state.order.as_ref()?, happened)
     }

@@ -56,6 +56,14 @@ pub fn hear(event: &Contract, now: Timestamp) -> Result<Hearing<Command>, Unusab
     Ok(Hearing::Do(Command::Change(order_id, change, now)))
 }
 
+/// What only timelines tell of: it is saved with what comes next.
+pub fn can_wait(event: &Contract) -> bool {
+    matches!(
+        event,
+        Contract::StockReserved(_) | Contract::StockReleased(_) | Contract::StockCommitted(_)
+    )
+}
+
 /// Orders are priced by it later, and it must be readable then.
 fn check_product(product: &ProductChanged) -> Result<(), Unusable> {
     let ProductChanged { sku, currency, price_minor, .. } = product;

@@ -101,6 +101,10 @@ impl Service for Shipping {
         choreography::hear(&heard.event, stamp, &self.config)
     }
 
+    fn can_wait(event: &Contract) -> bool {
+        choreography::can_wait(event)
+    }
+
     fn say(&self, _state: &State, happened: &Event, _now: Timestamp) -> Option<Contract> {
         choreography::say(happened)
     }

@@ -53,6 +53,11 @@ pub fn hear(event: &Contract, stamp: Stamp, config: &Config) -> Result<Hearing<C
     Ok(Hearing::Do(Command { order_id, now: stamp.now, action }))
 }
 
+/// Half of what is needed: StockReserved is on its way, and what both come to is saved at once.
+pub fn can_wait(event: &Contract) -> bool {
+    matches!(event, Contract::OrderPlaced(_))
+}
+
 // Reasons are shown in timelines: what the customer wrote may be personal and stays with the order.
 const ASKED: &str = "the customer asked to cancel the order";
 const REJECTED: &str = "the order was rejected";

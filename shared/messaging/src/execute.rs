@@ -75,6 +75,11 @@ impl<S: Service> Item<S> {
         }
     }
 
+    /// Whether nobody waits for what comes of it.
+    pub fn can_wait(&self) -> bool {
+        matches!(self, Self::Heard(heard, _) if S::can_wait(&heard.event))
+    }
+
     /// The record.
     pub fn record(&self) -> &Arc<Record> {
         match self {

@@ -1,6 +1,6 @@
 //! Group commit: whatever waits, records of all partitions and requests alike, shares the next
 //! transaction. It does not wait to fill one, so a batch of one is the same code; only after one that
-//! several have waited for it takes a breath, and a service may let its records linger.
+//! several have waited for it takes a breath, and what nobody waits for lingers until something else comes.
 
 mod group;
 mod writer;
@@ -106,9 +106,9 @@ enum Job<S: Service> {
 }
 
 impl<S: Service> Job<S> {
-    /// Whether nobody waits for it but the log.
+    /// Whether nobody waits for it.
     fn can_wait(&self) -> bool {
-        matches!(self, Self::Records(..) | Self::Forget(_))
+        matches!(self, Self::Records(items, _) if items.iter().all(Item::can_wait))
     }
 
     fn size(&self) -> usize {

@@ -1,7 +1,7 @@
 //! What a service brings, and what messaging does with it: a service hears events, decides, saves
 //! and says new ones; everything around that is here, once for all of them.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use events::{Codec, Envelope, Event, topics::Topic, trace::TraceContext};
@@ -34,8 +34,6 @@ pub type Refusal<S> = <<S as Service>::Rules as Decider>::Error;
 pub trait Service: Sized + Send + Sync + 'static {
     /// The service's name, its consumer group's and its database's.
     const NAME: &'static str;
-    /// How long records may wait for others to share a transaction with, when nothing else waits.
-    const LINGER: Duration = Duration::ZERO;
     /// Its rules.
     type Rules: Decider<
             State: Send + Sync,
@@ -56,6 +54,12 @@ pub trait Service: Sized + Send + Sync + 'static {
     /// # Errors
     /// When the event can never mean anything: it goes to the dead letters.
     fn hear(&self, heard: &Heard, stamp: Stamp) -> Result<Hearing<Command<Self>>, Unusable>;
+
+    /// Whether nobody waits for what comes of this event: it may share a transaction with something
+    /// that comes a moment later. Pure.
+    fn can_wait(_event: &Event) -> bool {
+        false
+    }
 
     /// What the others are told of what happened. Pure; `None` when it is nobody else's business.
     fn say(

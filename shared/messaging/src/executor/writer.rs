@@ -26,6 +26,8 @@ use crate::{
 /// share too few processors would otherwise all do little at a time, and mostly begin and commit.
 const CROWD: usize = 3;
 const BREATHER: Duration = Duration::from_millis(10);
+/// How long what can wait lingers for something to share a transaction with.
+const LINGER: Duration = Duration::from_millis(50);
 
 /// Takes what waits and commits it, until `stop` turns true and nothing waits.
 pub async fn write<S: Service>(
@@ -36,8 +38,7 @@ pub async fn write<S: Service>(
     let chain = Chain::new(ctx.database.clone());
     let mut writer = Writer { ctx, chain, repeats: Repeats::Unexpected };
     while let Some(jobs) = writer.take(&queue, &mut stop).await {
-        // Who has lingered has rested.
-        let is_crowded = S::LINGER.is_zero() && jobs.len() >= CROWD;
+        let is_crowded = jobs.len() >= CROWD;
         writer.run(Group::new(jobs, &queue.relayed)).await;
         if is_crowded {
             tokio::time::sleep(BREATHER).await;
@@ -58,7 +59,7 @@ struct Writer<S: Service> {
 }
 
 impl<S: Service> Writer<S> {
-    /// Waits for one job, lingers as long as only records wait, then takes all that wait, up to the
+    /// Waits for one job, lingers as long as all can wait, then takes all that are there, up to the
     /// limit. Once the service stops, no more are accepted, and those that wait are the last.
     async fn take(
         &mut self,
@@ -77,8 +78,8 @@ impl<S: Service> Writer<S> {
                 () = tokio::time::sleep(REST_AFTER), if is_open => self.chain.rest().await,
             }
         }?;
-        let until = Instant::now() + S::LINGER;
-        let mut lingers = !S::LINGER.is_zero() && first.can_wait();
+        let until = Instant::now() + LINGER;
+        let mut lingers = first.can_wait();
         let mut size = first.size();
         let mut jobs = vec![first];
         while size < BATCH_LIMIT {
