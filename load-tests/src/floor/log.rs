@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use events::{Envelope, trace::TraceContext};
 use kernel::Timestamp;
 use messaging::{
-    log::{Consumer, EventLog, LogEvent, Producer},
+    log::{AT_ONCE, Consumer, EventLog, LogEvent, Producer},
     record::{NewRecord, Position, Record},
 };
 use tokio::time::timeout;
@@ -106,7 +106,7 @@ fn value(bytes: usize, seed: u64) -> Vec<u8> {
 /// When the log is out of reach.
 pub async fn join(log: &dyn EventLog, service: &Service) -> Result<Box<dyn Consumer>> {
     let topics: Vec<_> = service.reads.iter().map(|topic| topic.name).collect();
-    let mut consumer = log.subscribe(service.name, &topics).await?;
+    let mut consumer = log.subscribe(service.name, &topics, AT_ONCE).await?;
     let all: u32 = service.reads.iter().map(|topic| topic.partitions).sum();
     let mut assigned = 0;
     while assigned < all as usize {

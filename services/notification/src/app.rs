@@ -192,6 +192,8 @@ pub async fn build(config: Config, platform: &Platform) -> Result<App<Notificati
 #[async_trait]
 impl Service for Notifications {
     const NAME: &'static str = "notification";
+    /// Nobody waits for a mail by the millisecond, and an order waits for the processor that its mails take.
+    const PATIENCE: Duration = Duration::from_millis(100);
     type Rules = Rules;
     type Store = Desk;
     type Reply = Reply;
@@ -202,11 +204,6 @@ impl Service for Notifications {
 
     fn hear(&self, heard: &Heard, stamp: Stamp) -> Result<Hearing<Command>, Unusable> {
         choreography::hear(&heard.event, heard.envelope.id, stamp, &self.policy)
-    }
-
-    /// Nobody waits for a mail by the millisecond, and an order waits for the processor that its mails take.
-    fn can_wait(_event: &Contract) -> bool {
-        true
     }
 
     fn say(&self, _state: &State, happened: &Event, now: Timestamp) -> Option<Contract> {

@@ -47,6 +47,8 @@ use crate::{
     snapshot::{Parts, Restored, Shape, Store},
 };
 
+/// How long the log may gather clicks: they have to be in the model within a second.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// How often it is looked whether a snapshot is due or the end is reached, at least.
 const TICK: Duration = Duration::from_millis(100);
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
@@ -190,7 +192,7 @@ impl Learner {
         let pool = Arc::new(pool);
         let suspects = self.panics.keys().cloned().collect();
         let harvest = Harvest::new(self.codec.clone(), pool.clone(), suspects);
-        let consumer = (self.log.assign(&from).await?, harvest);
+        let consumer = (self.log.assign(&from, PATIENCE).await?, harvest);
         let life = Life::begin(pool, consumer, from, ends, (&self.counters, &self.threads));
         self.published.read_up_to(life.positions());
         Ok(life)

@@ -7,7 +7,7 @@ use divan::{Bencher, counter::ItemsCount};
 use events::topics;
 use messaging::{
     embedded::{EmbeddedLog, Settings},
-    log::{EventLog as _, LogEvent, Producer},
+    log::{AT_ONCE, EventLog as _, LogEvent, Producer},
     record::{NewRecord, Position, TopicPartition},
 };
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl Ground {
         let from = (0..topics::ORDERS.partitions).map(|n| Position { at: partition(n), offset: 0 });
         let from: Vec<_> = from.collect();
         self.runtime.block_on(async {
-            let mut reader = self.log.assign(&from).await.expect("a reader");
+            let mut reader = self.log.assign(&from, AT_ONCE).await.expect("a reader");
             let mut read = 0;
             while read < count {
                 if let LogEvent::Records(_, records) = reader.next().await {

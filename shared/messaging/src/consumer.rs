@@ -49,7 +49,7 @@ impl<S: Service> Supervisor<S> {
         let topics: Vec<_> = self.ctx.service.topics().iter().map(|topic| topic.name).collect();
         while !is_stopping(&self.stop) {
             let joined = tokio::select! {
-                joined = self.log.subscribe(S::NAME, &topics) => joined,
+                joined = self.log.subscribe(S::NAME, &topics, S::PATIENCE) => joined,
                 _ = self.stop.changed() => return,
             };
             match joined {

@@ -10,7 +10,7 @@ use kernel::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    log::{EventLog, LogError, LogEvent},
+    log::{AT_ONCE, EventLog, LogError, LogEvent},
     outbox::Outgoing,
     record::{Headers, NewRecord, Position, Record},
 };
@@ -179,7 +179,7 @@ impl DeadLetters {
         if from.offset >= end.offset {
             return Ok(found);
         }
-        let mut consumer = self.log.assign(&[from]).await?;
+        let mut consumer = self.log.assign(&[from], AT_ONCE).await?;
         loop {
             // Kafka's end may lie behind a transaction's marker, which is no record.
             let Ok(event) = tokio::time::timeout(SILENCE, consumer.next()).await else {

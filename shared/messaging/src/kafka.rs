@@ -26,6 +26,7 @@ mod topics;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -205,11 +206,16 @@ impl EventLog for KafkaLog {
         })
     }
 
-    async fn subscribe(&self, group: &str, topics: &[&str]) -> Result<Box<dyn Consumer>, LogError> {
+    async fn subscribe(
+        &self,
+        group: &str,
+        topics: &[&str],
+        patience: Duration,
+    ) -> Result<Box<dyn Consumer>, LogError> {
         self.require(owned(topics)).await?;
         // One that has not left yet would be asked to give its partitions back.
         self.0.departures.over(group).await;
-        let config = self.config().consumer(&self.0.names.outside(group));
+        let config = self.config().consumer(&self.0.names.outside(group), patience);
         let membership = self.membership(&config, group)?;
         let outside: Vec<_> = topics.iter().map(|topic| self.0.names.outside(topic)).collect();
         let outside: Vec<_> = outside.iter().map(String::as_str).collect();
@@ -218,11 +224,15 @@ impl EventLog for KafkaLog {
         Ok(Box::new(KafkaConsumer::member(membership, group, self.diagnostics())))
     }
 
-    async fn assign(&self, from: &[Position]) -> Result<Box<dyn Consumer>, LogError> {
+    async fn assign(
+        &self,
+        from: &[Position],
+        patience: Duration,
+    ) -> Result<Box<dyn Consumer>, LogError> {
         let partitions: Vec<_> = from.iter().map(|position| position.at.clone()).collect();
         let required = partitions.clone();
         self.ask(move |query| required.iter().try_for_each(|at| query.require(at))).await?;
-        let config = self.config().reader(&self.0.names.outside(READER));
+        let config = self.config().reader(&self.0.names.outside(READER), patience);
         let membership = self.membership(&config, READER)?;
         let list = self.0.names.list_of_positions(from);
         self.begin(membership.consumer().assign(&list), "reading")?;

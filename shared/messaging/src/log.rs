@@ -2,6 +2,8 @@
 //!
 //! Every implementation passes the suite in `tests/log_suite`; a service cannot tell which it has.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use events::topics::Topic;
 use futures::{
@@ -11,6 +13,9 @@ use futures::{
 use tokio::sync::oneshot;
 
 use crate::record::{NewRecord, Position, Record, RecordSink, TopicPartition};
+
+/// The patience of who waits for each record.
+pub const AT_ONCE: Duration = Duration::ZERO;
 
 /// A partitioned, durable, append-only log of records.
 #[async_trait]
@@ -29,18 +34,29 @@ pub trait EventLog: Send + Sync + 'static {
     async fn producer(&self, identity: Option<&str>) -> Result<Box<dyn Producer>, LogError>;
 
     /// Joins `group`: the partitions of `topics` are shared out among its members, each starting
-    /// at the group's committed offset, or at the beginning.
+    /// at the group's committed offset, or at the beginning. Records may be gathered for as long as
+    /// `patience` before they are told of.
     ///
     /// # Errors
     /// When the log is out of reach or a topic is unknown.
-    async fn subscribe(&self, group: &str, topics: &[&str]) -> Result<Box<dyn Consumer>, LogError>;
+    async fn subscribe(
+        &self,
+        group: &str,
+        topics: &[&str],
+        patience: Duration,
+    ) -> Result<Box<dyn Consumer>, LogError>;
 
     /// Reads the given partitions from the given positions, outside any group: everything is
-    /// `Assigned` at once and never revoked; `store` has no effect.
+    /// `Assigned` at once and never revoked; `store` has no effect. `patience` is that of
+    /// [`subscribe`](Self::subscribe).
     ///
     /// # Errors
     /// When the log is out of reach or a topic is unknown.
-    async fn assign(&self, from: &[Position]) -> Result<Box<dyn Consumer>, LogError>;
+    async fn assign(
+        &self,
+        from: &[Position],
+        patience: Duration,
+    ) -> Result<Box<dyn Consumer>, LogError>;
 
     /// The positions after the last record of every partition of `topics` that is durable. Members of groups may be
     /// ahead of them.

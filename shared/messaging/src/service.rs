@@ -1,7 +1,7 @@
 //! What a service brings, and what messaging does with it: a service hears events, decides, saves
 //! and says new ones; everything around that is here, once for all of them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use events::{Codec, Envelope, Event, topics::Topic, trace::TraceContext};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     database::{Database, Reading, StoreError},
     executor::Executor,
-    log::EventLog,
+    log::{AT_ONCE, EventLog},
     metrics::{InFlight, ServiceMetrics},
     record::Record,
     telemetry::{Tracer, batch::Processing},
@@ -34,6 +34,8 @@ pub type Refusal<S> = <<S as Service>::Rules as Decider>::Error;
 pub trait Service: Sized + Send + Sync + 'static {
     /// The service's name, its consumer group's and its database's.
     const NAME: &'static str;
+    /// How long the log may gather records before it tells of them. Who has patience waits for no event.
+    const PATIENCE: Duration = AT_ONCE;
     /// Its rules.
     type Rules: Decider<
             State: Send + Sync,
@@ -58,7 +60,7 @@ pub trait Service: Sized + Send + Sync + 'static {
     /// Whether nobody waits for what comes of this event: it may share a transaction with something
     /// that comes a moment later. Pure.
     fn can_wait(_event: &Event) -> bool {
-        false
+        Self::PATIENCE > AT_ONCE
     }
 
     /// What the others are told of what happened. Pure; `None` when it is nobody else's business.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use events::topics::{Cleanup, Topic};
 use messaging::{
     kafka::{KafkaConfig, KafkaLog},
-    log::{Consumer, EventLog, LogError, LogEvent, Producer},
+    log::{AT_ONCE, Consumer, EventLog, LogError, LogEvent, Producer},
     record::{NewRecord, Position},
 };
 use tokio::{sync::watch, task::spawn_blocking};
@@ -49,12 +49,12 @@ async fn outage(broker: &str, control: &str, kill: bool) {
     let config = KafkaConfig { prefix, ..KafkaConfig::new(broker) };
     let log = KafkaLog::connect(config).unwrap();
     log.ensure_topics(&[&ORDERS, &LEVELS]).await.unwrap();
-    let consumer = log.subscribe("service", &[ORDERS.name, LEVELS.name]).await.unwrap();
+    let consumer = log.subscribe("service", &[ORDERS.name, LEVELS.name], AT_ONCE).await.unwrap();
     let (seen, progress) = watch::channel(0);
     let handling = tokio::spawn(handle(consumer, seen));
     let (stop, stopped) = watch::channel(false);
     let relaying = tokio::spawn(relay(log.clone(), stopped));
-    let bystander = log.subscribe("bystander", &[ORDERS.name]).await.unwrap();
+    let bystander = log.subscribe("bystander", &[ORDERS.name], AT_ONCE).await.unwrap();
 
     progress.clone().wait_for(|count| *count > 500).await.unwrap();
     run(control, if kill { &["stop", "--kill"] } else { &["stop"] }).await;

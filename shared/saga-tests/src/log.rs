@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -144,11 +145,16 @@ impl EventLog for SimLog {
         &self,
         _group: &str,
         _topics: &[&str],
+        _patience: Duration,
     ) -> Result<Box<dyn Consumer>, LogError> {
         Err(LogError::Refused("the scheduler delivers".into()))
     }
 
-    async fn assign(&self, _from: &[Position]) -> Result<Box<dyn Consumer>, LogError> {
+    async fn assign(
+        &self,
+        _from: &[Position],
+        _patience: Duration,
+    ) -> Result<Box<dyn Consumer>, LogError> {
         Err(LogError::Refused("the scheduler delivers".into()))
     }
 

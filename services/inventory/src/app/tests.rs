@@ -8,7 +8,7 @@ use messaging::{
     deadlines,
     execute::Batch,
     inbox,
-    log::{EventLog, LogEvent},
+    log::{AT_ONCE, EventLog, LogEvent},
 };
 use sea_orm::EntityTrait;
 use testkit::{Random, TempDatabases};
@@ -188,7 +188,7 @@ fn a_reservation_that_holds_nothing_waits_for_nothing() {
 /// The next `count` records of `topic`, from its beginning.
 async fn records_of(bench: &Bench, topic: &str, count: usize) -> Vec<Contract> {
     let from = bench.log.first_positions(&[topic]).await.unwrap();
-    let mut consumer = bench.log.assign(&from).await.unwrap();
+    let mut consumer = bench.log.assign(&from, AT_ONCE).await.unwrap();
     let mut events = Vec::new();
     while events.len() < count {
         match consumer.next().await {

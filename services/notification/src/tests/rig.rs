@@ -9,7 +9,7 @@ use messaging::{
     app::{App, Platform},
     embedded::EmbeddedLog,
     execute::{Batch, transact},
-    log::{Consumer, EventLog, LogEvent},
+    log::{AT_ONCE, Consumer, EventLog, LogEvent},
     pipeline,
     record::{Record, TopicPartition},
     runtime::Running,
@@ -264,7 +264,7 @@ impl Rig {
     /// What `shop.notifications` has been told, once there are `count`.
     pub async fn said(&self, count: usize) -> Vec<(Envelope, Event)> {
         let first = self.log.first_positions(&[topics::NOTIFICATIONS.name]).await.unwrap();
-        let mut consumer: Box<dyn Consumer> = self.log.assign(&first).await.unwrap();
+        let mut consumer: Box<dyn Consumer> = self.log.assign(&first, AT_ONCE).await.unwrap();
         let mut said = Vec::new();
         while said.len() < count {
             let next = tokio::time::timeout(PATIENCE, consumer.next()).await;

@@ -1,7 +1,7 @@
 //! A log that is out of reach: what is said stays in the outbox, where a test can look at it, and
 //! only what a test hands over is heard.
 
-use std::{future::pending, sync::Arc};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use events::topics::Topic;
@@ -47,11 +47,16 @@ impl EventLog for OutOfReach {
         }
     }
 
-    async fn subscribe(&self, _: &str, _: &[&str]) -> Result<Box<dyn Consumer>, LogError> {
+    async fn subscribe(
+        &self,
+        _: &str,
+        _: &[&str],
+        _: Duration,
+    ) -> Result<Box<dyn Consumer>, LogError> {
         pending().await
     }
 
-    async fn assign(&self, _: &[Position]) -> Result<Box<dyn Consumer>, LogError> {
+    async fn assign(&self, _: &[Position], _: Duration) -> Result<Box<dyn Consumer>, LogError> {
         pending().await
     }
 

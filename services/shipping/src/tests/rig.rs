@@ -21,7 +21,7 @@ use messaging::{
     app::{App, Platform},
     embedded::EmbeddedLog,
     execute::{Batch, Outcome, transact},
-    log::{Consumer, EventLog, LogEvent},
+    log::{AT_ONCE, Consumer, EventLog, LogEvent},
     pipeline,
     record::{NewRecord, Record, TopicPartition},
     runtime::Running,
@@ -79,7 +79,7 @@ pub async fn start_with(token: Option<&'static str>) -> Rig {
     let app = build(Config::default(), &platform).await.unwrap();
     let first = log.first_positions(&[topics::SHIPPING.name]).await.unwrap();
     Rig {
-        consumer: log.assign(&first).await.unwrap(),
+        consumer: log.assign(&first, AT_ONCE).await.unwrap(),
         running: Some(app.start()),
         url: serve(&app, token),
         client: Client::new(),

@@ -9,7 +9,7 @@ use std::{
 use events::{Envelope, topics};
 use messaging::{
     embedded::{EmbeddedLog, Settings},
-    log::{EventLog as _, LogEvent},
+    log::{AT_ONCE, EventLog as _, LogEvent},
 };
 use order_service::store::entity;
 use platform::SystemClock;
@@ -92,7 +92,7 @@ async fn published(dir: &Path) -> Vec<Envelope> {
     let starts = log.first_positions(&saga).await.unwrap();
     let mut left: BTreeMap<_, _> =
         ends.into_iter().filter(|end| end.offset > 0).map(|end| (end.at, end.offset)).collect();
-    let mut reader = log.assign(&starts).await.unwrap();
+    let mut reader = log.assign(&starts, AT_ONCE).await.unwrap();
     let mut found = Vec::new();
     while !left.is_empty() {
         let LogEvent::Records(at, records) = reader.next().await else { continue };

@@ -12,7 +12,10 @@ use kernel::Timestamp;
 use uuid::Uuid;
 
 use super::{store::Batch, *};
-use crate::{log::LogEvent, record::NewRecord};
+use crate::{
+    log::{AT_ONCE, LogEvent},
+    record::NewRecord,
+};
 
 static TOPIC: Topic =
     Topic { name: "test", partitions: 1, cleanup: Cleanup::Delete { hours: 1, bytes: None } };
@@ -124,7 +127,7 @@ async fn end(log: &EmbeddedLog) -> u64 {
 
 /// A member of the group, which has been told that the partition is its own.
 async fn member(log: &EmbeddedLog) -> Box<dyn Consumer> {
-    let mut member = log.subscribe("group", &[TOPIC.name]).await.unwrap();
+    let mut member = log.subscribe("group", &[TOPIC.name], AT_ONCE).await.unwrap();
     member.next().await;
     member
 }
@@ -134,7 +137,7 @@ fn start() -> Position {
 }
 
 async fn values(log: &EmbeddedLog, count: u64) -> Vec<Bytes> {
-    let mut consumer = log.assign(&[start()]).await.unwrap();
+    let mut consumer = log.assign(&[start()], AT_ONCE).await.unwrap();
     let mut values = Vec::new();
     while (values.len() as u64) < count {
         if let LogEvent::Records(_, records) = consumer.next().await {
@@ -186,7 +189,7 @@ async fn members_of_groups_see_what_is_not_on_disk_and_nobody_else_does() {
     let (log, gate) = gated(1 << 20).await;
     let producer = log.producer(None).await.unwrap();
     let mut member = member(&log).await;
-    let mut other = log.assign(&[start()]).await.unwrap();
+    let mut other = log.assign(&[start()], AT_ONCE).await.unwrap();
     other.next().await;
     let receipt = producer.begin(vec![record("0")]).await.unwrap();
     assert!(matches!(member.next().await, LogEvent::Records(_, records) if records.len() == 1));

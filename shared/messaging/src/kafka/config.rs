@@ -21,6 +21,9 @@ const MAX_POLL_INTERVAL: Duration = Duration::from_secs(60);
 /// latest after this. It must not be shorter than an append.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// What is worth an answer to a consumer that has patience.
+const GATHERED_BYTES: usize = 64 << 10;
+
 /// Where the cluster is and how to talk to it.
 #[derive(Clone, Debug)]
 pub struct KafkaConfig {
@@ -198,8 +201,9 @@ impl KafkaConfig {
         config
     }
 
-    /// A consumer in `group`, which it may never join.
-    pub(super) fn consumer(&self, group: &str) -> ClientConfig {
+    /// A consumer in `group`, which it may never join. Unless it has patience, the broker answers as soon as there is
+    /// a byte: to be told of each record by itself costs both sides more than the record.
+    pub(super) fn consumer(&self, group: &str, patience: Duration) -> ClientConfig {
         let mut config = self.inquirer();
         let session_ms = self.session_timeout.as_millis();
         config
@@ -215,19 +219,23 @@ impl KafkaConfig {
             .set("auto.offset.reset", "earliest")
             // Says when everything up to the end was read, past transaction markers too.
             .set("enable.partition.eof", "true")
-            // The broker answers as soon as there is a byte (`fetch.min.bytes` is 1); what is
-            // fetched ahead is bounded for all partitions together.
+            // What is fetched ahead is bounded for all partitions together.
             .set("queued.max.messages.kbytes", "16384")
             .set("queued.min.messages", "10000")
             .set("fetch.error.backoff.ms", "100")
             .set("fetch.queue.backoff.ms", "10");
+        if !patience.is_zero() {
+            config
+                .set("fetch.min.bytes", GATHERED_BYTES.to_string())
+                .set("fetch.wait.max.ms", patience.as_millis().to_string());
+        }
         config
     }
 
     /// A consumer that is given its partitions, and mostly reads a topic from end to end. It names `group`, and never
     /// joins it.
-    pub(super) fn reader(&self, group: &str) -> ClientConfig {
-        let mut config = self.consumer(group);
+    pub(super) fn reader(&self, group: &str, patience: Duration) -> ClientConfig {
+        let mut config = self.consumer(group, patience);
         config
             // At the end of a topic nothing is different. Before it, an answer is read ahead as a whole, and librdkafka takes
             // half a kilobyte for each message in it, whatever that holds: by default, 1 MiB of each partition at a time,
@@ -259,6 +267,7 @@ impl KafkaConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::AT_ONCE;
 
     #[test]
     fn a_password_is_never_shown() {
@@ -290,8 +299,8 @@ mod tests {
         let config = KafkaConfig::new("127.0.0.1:1");
         for client in [
             config.inquirer(),
-            config.reader("reader"),
-            config.consumer("group"),
+            config.reader("reader", AT_ONCE),
+            config.consumer("group", Duration::from_millis(100)),
             config.plain_producer(),
             config.transactional_producer("relay"),
         ] {

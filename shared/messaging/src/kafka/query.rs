@@ -22,7 +22,7 @@ use super::{
     names::{Names, offset, signed},
 };
 use crate::{
-    log::LogError,
+    log::{AT_ONCE, LogError},
     record::{Position, TopicPartition},
 };
 
@@ -217,7 +217,7 @@ impl Query {
             return Ok(Arc::clone(client));
         }
         let callbacks = Callbacks::new(Arc::clone(&self.diagnostics));
-        let config = self.config.consumer(&self.names.outside(group));
+        let config = self.config.consumer(&self.names.outside(group), AT_ONCE);
         let client: KafkaResult<Client> = config.create_with_context(callbacks);
         let client = client.map_err(|error| translate(&error, group, &self.diagnostics))?;
         let client = Arc::new(client);

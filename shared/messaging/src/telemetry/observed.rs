@@ -1,7 +1,7 @@
 //! A log that tells what is appended to it: a span and a number for each record that it has
 //! acknowledged. The relay sends through it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use events::topics::Topic;
@@ -110,12 +110,21 @@ impl EventLog for ObservedLog {
         self.log.ensure_topics(topics).await
     }
 
-    async fn subscribe(&self, group: &str, topics: &[&str]) -> Result<Box<dyn Consumer>, LogError> {
-        self.log.subscribe(group, topics).await
+    async fn subscribe(
+        &self,
+        group: &str,
+        topics: &[&str],
+        patience: Duration,
+    ) -> Result<Box<dyn Consumer>, LogError> {
+        self.log.subscribe(group, topics, patience).await
     }
 
-    async fn assign(&self, from: &[Position]) -> Result<Box<dyn Consumer>, LogError> {
-        self.log.assign(from).await
+    async fn assign(
+        &self,
+        from: &[Position],
+        patience: Duration,
+    ) -> Result<Box<dyn Consumer>, LogError> {
+        self.log.assign(from, patience).await
     }
 
     async fn end_positions(&self, topics: &[&str]) -> Result<Vec<Position>, LogError> {

@@ -66,7 +66,7 @@ async fn child_that_appends_until_it_is_killed() {
         let next = before.iter().filter(|own| own.key.as_deref() == Some(key.as_bytes())).count();
         tasks.spawn(append_for_ever(log.clone(), key, next));
     }
-    let mut consumer = log.subscribe(GROUP, &[TOPIC.name]).await.unwrap();
+    let mut consumer = log.subscribe(GROUP, &[TOPIC.name], AT_ONCE).await.unwrap();
     loop {
         for record in crate::log_suite::next_records(&mut *consumer).await {
             consumer.store(Position { at: record.at, offset: record.offset + 1 });
@@ -90,7 +90,7 @@ async fn stored_positions_survive_when_the_log_is_only_dropped() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     log.ensure_topics(&[&TOPIC]).await.unwrap();
-    let mut consumer = log.subscribe(GROUP, &[TOPIC.name]).await.unwrap();
+    let mut consumer = log.subscribe(GROUP, &[TOPIC.name], AT_ONCE).await.unwrap();
     consumer.next().await;
     consumer.store(position(&TOPIC, 2, 42));
     drop((consumer, log));

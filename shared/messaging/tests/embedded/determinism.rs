@@ -1,7 +1,7 @@
 //! The log in memory is a deterministic machine: no runtime, no thread, no time of its own.
 
 use futures::FutureExt;
-use messaging::log::LogEvent;
+use messaging::log::{AT_ONCE, LogEvent};
 
 use super::*;
 use crate::log_suite::numbered;
@@ -15,7 +15,7 @@ fn story() -> Vec<String> {
     let mut seen = Vec::new();
     for round in 0..6 {
         let topics = &[TOPIC.name];
-        members.push(log.subscribe("group", topics).now_or_never().unwrap().unwrap());
+        members.push(log.subscribe("group", topics, AT_ONCE).now_or_never().unwrap().unwrap());
         producer.append(numbered(&TOPIC, 50 * round)).now_or_never().unwrap().unwrap();
         if round == 4 {
             members.remove(0);

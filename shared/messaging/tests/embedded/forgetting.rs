@@ -149,14 +149,14 @@ async fn a_group_whose_position_was_forgotten_goes_on_at_the_first_record() {
         let topic = topic_with(1, Cleanup::Delete { hours: 1, bytes: None });
         fixture.log.ensure_topics(&[topic]).await.unwrap();
         fixture.append((0..10).map(|_| record(topic, "key", "old")).collect()).await;
-        let mut consumer = fixture.log.subscribe("group", &[topic.name]).await.unwrap();
+        let mut consumer = fixture.log.subscribe("group", &[topic.name], AT_ONCE).await.unwrap();
         consumer.next().await;
         consumer.store(position(topic, 0, 3));
         drop(consumer);
         fixture.clock.set(3 * HOUR_MS);
         assert_eq!(fixture.maintain(3 * HOUR_MS).await, 10);
         fixture.append(vec![record(topic, "key", "new")]).await;
-        let mut consumer = fixture.log.subscribe("group", &[topic.name]).await.unwrap();
+        let mut consumer = fixture.log.subscribe("group", &[topic.name], AT_ONCE).await.unwrap();
         assert_eq!(read(&mut *consumer, 1).await[0].offset, 10);
     }
 }

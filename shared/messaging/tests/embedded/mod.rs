@@ -14,7 +14,7 @@ use std::{
 
 use messaging::{
     embedded::{EmbeddedLog, Settings},
-    log::EventLog,
+    log::{AT_ONCE, EventLog},
     record::{Position, Record},
 };
 

@@ -6,10 +6,11 @@ use std::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use futures::FutureExt;
-use messaging::log::{LogEvent, Revocation};
+use messaging::log::{AT_ONCE, LogEvent, Revocation};
 use tokio::{
     sync::{Notify, watch},
     task::JoinHandle,
@@ -23,7 +24,7 @@ pub async fn a_new_group_starts_at_the_beginning(harness: impl Harness) {
     append(&*log, numbered(topic, 300)).await;
     let group = group();
     assert!(log.committed(&group, &[topic.name]).await.unwrap().is_empty());
-    let mut consumer = log.subscribe(&group, &[topic.name]).await.unwrap();
+    let mut consumer = log.subscribe(&group, &[topic.name], AT_ONCE).await.unwrap();
     let LogEvent::Assigned(partitions) = consumer.next().await else {
         panic!("records before their partition was assigned");
     };
@@ -37,7 +38,7 @@ pub async fn groups_do_not_disturb_each_other(harness: impl Harness) {
     append(&*log, numbered(topic, 300)).await;
     let (one, two) = (group(), group());
     for group in [&one, &two] {
-        let mut consumer = log.subscribe(group, &[topic.name]).await.unwrap();
+        let mut consumer = log.subscribe(group, &[topic.name], AT_ONCE).await.unwrap();
         let records = read(&mut *consumer, 300).await;
         store_all(&*consumer, &records);
     }
@@ -46,12 +47,28 @@ pub async fn groups_do_not_disturb_each_other(harness: impl Harness) {
     assert_eq!(offsets(&log.committed(&two, &[topic.name]).await.unwrap()), offsets(&ends));
 }
 
+pub async fn patience_ends_and_misses_nothing(harness: impl Harness) {
+    const PATIENCE: Duration = Duration::from_millis(100);
+    let log = harness.log();
+    let topic = create(&*log, 3).await;
+    let first = log.first_positions(&[topic.name]).await.unwrap();
+    let mut member = log.subscribe(&group(), &[topic.name], PATIENCE).await.unwrap();
+    let mut reader = log.assign(&first, PATIENCE).await.unwrap();
+    for count in [1, 300] {
+        append(&*log, numbered(topic, count)).await;
+        for consumer in [&mut member, &mut reader] {
+            let records = read(&mut **consumer, count).await;
+            assert_eq!(numbers(&records), (0..count).collect::<Vec<_>>());
+        }
+    }
+}
+
 pub async fn committed_positions_survive_a_restart(mut harness: impl Harness) {
     let log = harness.log();
     let topic = create(&*log, 3).await;
     append(&*log, numbered(topic, 300)).await;
     let group = group();
-    let mut consumer = log.subscribe(&group, &[topic.name]).await.unwrap();
+    let mut consumer = log.subscribe(&group, &[topic.name], AT_ONCE).await.unwrap();
     let records = read(&mut *consumer, 300).await;
     store_all(&*consumer, &records);
     drop(consumer);
@@ -62,7 +79,7 @@ pub async fn committed_positions_survive_a_restart(mut harness: impl Harness) {
     assert_eq!(ends.iter().sum::<u64>(), 300);
     assert_eq!(offsets(&log.committed(&group, &[topic.name]).await.unwrap()), ends);
     append(&*log, vec![record(topic, "key 1", "300")]).await;
-    let mut consumer = log.subscribe(&group, &[topic.name]).await.unwrap();
+    let mut consumer = log.subscribe(&group, &[topic.name], AT_ONCE).await.unwrap();
     assert_eq!(numbers(&read(&mut *consumer, 1).await), [300]);
     assert_eq!(numbers(&read(&mut *reader(&*log, topic).await, 301).await).len(), 301);
 }
@@ -72,13 +89,13 @@ pub async fn a_dropped_consumer_is_continued_where_it_had_stored(harness: impl H
     let topic = create(&*log, 1).await;
     append(&*log, numbered(topic, 1000)).await;
     let group = group();
-    let mut first = log.subscribe(&group, &[topic.name]).await.unwrap();
+    let mut first = log.subscribe(&group, &[topic.name], AT_ONCE).await.unwrap();
     let seen = next_records(&mut *first).await;
     assert!(seen.len() > 137, "all are waiting");
     // It has read more than it has stored: that must come again.
     first.store(position(topic, 0, 137));
     drop(first);
-    let mut second = log.subscribe(&group, &[topic.name]).await.unwrap();
+    let mut second = log.subscribe(&group, &[topic.name], AT_ONCE).await.unwrap();
     let rest = read(&mut *second, 1000 - 137).await;
     assert_eq!(rest[0].offset, 137);
 }
@@ -87,9 +104,9 @@ pub async fn a_revocation_is_waited_for(harness: impl Harness) {
     let log = harness.log();
     let topic = create(&*log, 4).await;
     let group = group();
-    let mut owner = log.subscribe(&group, &[topic.name]).await.unwrap();
+    let mut owner = log.subscribe(&group, &[topic.name], AT_ONCE).await.unwrap();
     assert_eq!(assigned(&mut *owner).await.len(), 4);
-    let mut newcomer = log.subscribe(&group, &[topic.name]).await.unwrap();
+    let mut newcomer = log.subscribe(&group, &[topic.name], AT_ONCE).await.unwrap();
     let (going, revocation) = revoked(&mut *owner, &mut *newcomer).await;
     assert!(going.len() >= 2, "{going:?}");
     for _ in 0..100 {
@@ -110,9 +127,9 @@ pub async fn what_is_stored_before_the_answer_is_where_the_next_owner_starts(
     let topic = create(&*log, 2).await;
     append(&*log, numbered(topic, 100)).await;
     let group = group();
-    let mut owner = log.subscribe(&group, &[topic.name]).await.unwrap();
+    let mut owner = log.subscribe(&group, &[topic.name], AT_ONCE).await.unwrap();
     let records = by_partition(read(&mut *owner, 100).await);
-    let mut newcomer = log.subscribe(&group, &[topic.name]).await.unwrap();
+    let mut newcomer = log.subscribe(&group, &[topic.name], AT_ONCE).await.unwrap();
     let (going, revocation) = revoked(&mut *owner, &mut *newcomer).await;
     // The work in flight is finished now, and one record is left over.
     for partition in &going {
@@ -135,7 +152,7 @@ pub async fn a_group_of_1_2_1_3_members_handles_every_record_once(harness: impl 
     let group = group();
     let handled = Arc::new(Handled::default());
     let join = async || {
-        let consumer = log.subscribe(&group, &[topic.name]).await.unwrap();
+        let consumer = log.subscribe(&group, &[topic.name], AT_ONCE).await.unwrap();
         Member::start(consumer, Arc::clone(&handled))
     };
     let producer = log.producer(None).await.unwrap();

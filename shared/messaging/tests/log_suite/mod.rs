@@ -21,7 +21,7 @@ use bytes::Bytes;
 use events::topics::{Cleanup, Topic};
 use kernel::{Clock, Timestamp};
 use messaging::{
-    log::{Consumer, EventLog, LogEvent},
+    log::{AT_ONCE, Consumer, EventLog, LogEvent},
     record::{NewRecord, Position, Record, RecordRef, RecordSink, TopicPartition},
 };
 use uuid::Uuid;
@@ -70,6 +70,7 @@ macro_rules! log_suite {
                 a_reader_without_a_group_stores_nothing
                 a_new_group_starts_at_the_beginning
                 groups_do_not_disturb_each_other
+                patience_ends_and_misses_nothing
                 committed_positions_survive_a_restart
                 a_dropped_consumer_is_continued_where_it_had_stored
                 a_group_of_1_2_1_3_members_handles_every_record_once
@@ -190,7 +191,7 @@ pub fn position(topic: &Topic, partition: u32, offset: u64) -> Position {
 /// A reader of the whole topic, outside any group.
 pub async fn reader(log: &dyn EventLog, topic: &Topic) -> Box<dyn Consumer> {
     let first: Vec<Position> = (0..topic.partitions).map(|i| position(topic, i, 0)).collect();
-    log.assign(&first).await.unwrap()
+    log.assign(&first, AT_ONCE).await.unwrap()
 }
 
 /// The next records, of whichever partition.

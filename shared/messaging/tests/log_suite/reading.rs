@@ -1,7 +1,7 @@
 //! What was appended is read: all of it, from any place, and only when it is wanted.
 
 use futures::FutureExt;
-use messaging::log::LogEvent;
+use messaging::log::{AT_ONCE, LogEvent};
 
 use super::*;
 
@@ -9,7 +9,7 @@ pub async fn a_backlog_of_50_000_records_is_read_completely(harness: impl Harnes
     let log = harness.log();
     let topic = create(&*log, 6).await;
     append(&*log, numbered(topic, 50_000)).await;
-    let mut consumer = log.subscribe(&group(), &[topic.name]).await.unwrap();
+    let mut consumer = log.subscribe(&group(), &[topic.name], AT_ONCE).await.unwrap();
     let records = read(&mut *consumer, 50_000).await;
     assert_eq!(numbers(&records), (0..50_000).collect::<Vec<_>>());
     for (partition, records) in by_partition(records) {
@@ -23,13 +23,13 @@ pub async fn reading_starts_in_the_middle_where_it_was_told(harness: impl Harnes
     let topic = create(&*log, 1).await;
     append(&*log, numbered(topic, 1200)).await;
     for from in [0, 1, 499, 500, 501, 777, 1199] {
-        let mut consumer = log.assign(&[position(topic, 0, from)]).await.unwrap();
+        let mut consumer = log.assign(&[position(topic, 0, from)], AT_ONCE).await.unwrap();
         let records = read(&mut *consumer, 1200 - from as usize).await;
         assert_eq!(records[0].offset, from);
         assert_eq!(text(&records[0]), from.to_string());
     }
     // At the end there is nothing yet, and then only what is new.
-    let mut consumer = log.assign(&[position(topic, 0, 1200)]).await.unwrap();
+    let mut consumer = log.assign(&[position(topic, 0, 1200)], AT_ONCE).await.unwrap();
     append(&*log, vec![record(topic, "key", "new")]).await;
     assert_eq!(text(&read(&mut *consumer, 1).await[0]), "new");
 }
@@ -56,7 +56,7 @@ pub async fn reading_starts_at_a_time(harness: impl Harness) {
 pub async fn an_append_wakes_a_waiting_reader(harness: impl Harness) {
     let log = harness.log();
     let topic = create(&*log, 4).await;
-    let mut consumer = log.subscribe(&group(), &[topic.name]).await.unwrap();
+    let mut consumer = log.subscribe(&group(), &[topic.name], AT_ONCE).await.unwrap();
     assert!(matches!(consumer.next().await, LogEvent::Assigned(_)));
     for i in 0..20 {
         let mut waiting = std::pin::pin!(read(&mut *consumer, 1));
@@ -70,7 +70,7 @@ pub async fn a_cancelled_next_loses_nothing(harness: impl Harness) {
     let log = harness.log();
     let topic = create(&*log, 2).await;
     append(&*log, numbered(topic, 5000)).await;
-    let mut consumer = log.subscribe(&group(), &[topic.name]).await.unwrap();
+    let mut consumer = log.subscribe(&group(), &[topic.name], AT_ONCE).await.unwrap();
     let mut records = Vec::new();
     while records.len() < 5000 {
         tokio::select! {
@@ -180,13 +180,13 @@ pub async fn what_a_member_s_sink_was_given_is_not_done_before_it_is_stored(harn
     let log = harness.log();
     let (topic, group) = (create(&*log, 1).await, group());
     append(&*log, numbered(topic, 1000)).await;
-    let mut consumer = log.subscribe(&group, &[topic.name]).await.unwrap();
+    let mut consumer = log.subscribe(&group, &[topic.name], AT_ONCE).await.unwrap();
     let mut copies = Copies::default();
     read_into(&mut *consumer, &mut copies, 1000).await;
     consumer.store(position(topic, 0, 400));
     drop(consumer);
     assert_eq!(offsets(&log.committed(&group, &[topic.name]).await.unwrap()), [400]);
-    let mut next = log.subscribe(&group, &[topic.name]).await.unwrap();
+    let mut next = log.subscribe(&group, &[topic.name], AT_ONCE).await.unwrap();
     assert_eq!(read(&mut *next, 600).await[0].offset, 400);
 }
 

@@ -1,6 +1,6 @@
 //! Topics are as the table says, or the log says so.
 
-use messaging::log::LogError;
+use messaging::log::{AT_ONCE, LogError};
 
 use super::*;
 
@@ -16,9 +16,9 @@ pub async fn an_unknown_topic_is_named(harness: impl Harness) {
     let producer = log.producer(None).await.unwrap();
     let mixed = vec![record(known, "key", "0"), record(unknown, "key", "1")];
     assert_named(producer.append(mixed).await.unwrap_err());
-    assert_named(log.subscribe(&group(), &names).await.err().unwrap());
-    assert_named(log.assign(&[position(unknown, 0, 0)]).await.err().unwrap());
-    let beyond = log.assign(&[position(known, 1, 0)]).await.err().unwrap();
+    assert_named(log.subscribe(&group(), &names, AT_ONCE).await.err().unwrap());
+    assert_named(log.assign(&[position(unknown, 0, 0)], AT_ONCE).await.err().unwrap());
+    let beyond = log.assign(&[position(known, 1, 0)], AT_ONCE).await.err().unwrap();
     assert!(matches!(beyond, LogError::UnknownTopic(_)), "{beyond}");
     assert_named(log.end_positions(&names).await.unwrap_err());
     assert_named(log.first_positions(&names).await.unwrap_err());

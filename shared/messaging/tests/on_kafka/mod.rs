@@ -9,7 +9,7 @@ pub mod security;
 
 use messaging::{
     kafka::KafkaLog,
-    log::{Consumer, EventLog, LogEvent, Producer},
+    log::{AT_ONCE, Consumer, EventLog, LogEvent, Producer},
     record::{NewRecord, Record},
 };
 use rdkafka::{

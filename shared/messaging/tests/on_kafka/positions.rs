@@ -15,7 +15,7 @@ async fn handle_all(
     group: &str,
     topic: &'static events::topics::Topic,
 ) -> Vec<Record> {
-    let mut consumer = log.subscribe(group, &[topic.name]).await.unwrap();
+    let mut consumer = log.subscribe(group, &[topic.name], AT_ONCE).await.unwrap();
     let ends = log.end_positions(&[topic.name]).await.unwrap();
     let mut handled = Vec::new();
     let reached = async {

@@ -126,7 +126,7 @@ async fn members_that_join_in_mid_batch_lose_and_repeat_nothing() {
     let test = async {
         for joined in 0..3 {
             ledger.reaches(joined * RECORDS / 20).await;
-            let consumer = log.subscribe(&group, &[topic.name]).await.unwrap();
+            let consumer = log.subscribe(&group, &[topic.name], AT_ONCE).await.unwrap();
             members.spawn(Member::new(consumer, Arc::clone(&ledger)).run());
         }
         ledger.reaches(RECORDS).await;
@@ -153,7 +153,7 @@ async fn the_partitions_of_a_killed_member_are_taken_over() {
         ChildMember::start(&format!("{} {} {group}", harness.config.prefix, topic.name));
     let mut mine = Vec::new();
     assert_eq!(child.line(), "assigned 4");
-    let mut consumer = log.subscribe(&group, &[topic.name]).await.unwrap();
+    let mut consumer = log.subscribe(&group, &[topic.name], AT_ONCE).await.unwrap();
     while mine.len() < 2 {
         if let LogEvent::Assigned(partitions) = consumer.next().await {
             mine.extend(partitions);
@@ -222,7 +222,7 @@ async fn child_that_is_a_member_until_it_is_killed() {
         ..messaging::kafka::KafkaConfig::new(crate::broker().unwrap())
     };
     let log = KafkaLog::connect(config).unwrap();
-    let mut consumer = log.subscribe(group, &[topic]).await.unwrap();
+    let mut consumer = log.subscribe(group, &[topic], AT_ONCE).await.unwrap();
     loop {
         match consumer.next().await {
             LogEvent::Assigned(partitions) => println!("> assigned {}", partitions.len()),

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Instant};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use messaging::{
     kafka::{KafkaConfig, Login, Sasl, Security, Tls},
-    log::LogError,
+    log::{AT_ONCE, LogError},
 };
 
 use super::*;
@@ -64,7 +64,7 @@ async fn use_it(log: &KafkaLog, topic: &'static events::topics::Topic) {
     append(log, numbered(topic, 10)).await;
     let fenced = log.producer(Some(&group())).await.unwrap();
     fenced.append(vec![record(topic, "key", "10")]).await.unwrap();
-    let mut member = log.subscribe(&group(), &[topic.name]).await.unwrap();
+    let mut member = log.subscribe(&group(), &[topic.name], AT_ONCE).await.unwrap();
     assert_eq!(numbers(&read(&mut *member, 11).await), (0..11).collect::<Vec<_>>());
     assert_eq!(read(&mut *reader(log, topic).await, 11).await.len(), 11);
     log.ping().await.unwrap();
@@ -110,7 +110,7 @@ async fn a_wrong_password_is_a_denial_within_10_seconds() {
         assert!(matches!(error, LogError::Denied(_)), "{error}");
         for error in [
             log.ensure_topics(&[topic(1)]).await.unwrap_err(),
-            log.subscribe(&group(), &["shop.orders"]).await.err().unwrap(),
+            log.subscribe(&group(), &["shop.orders"], AT_ONCE).await.err().unwrap(),
         ] {
             assert!(matches!(error, LogError::Denied(_)), "{error}");
             assert!(!error.to_string().contains("wrong\""), "{error}");

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path, process::Command};
 use events::{Codec, Envelope, codec::Decoded, topics};
 use messaging::{
     kafka::{KafkaConfig, KafkaLog},
-    log::{EventLog as _, LogEvent},
+    log::{AT_ONCE, EventLog as _, LogEvent},
 };
 use saga_tests::customers::{Customer, Goods};
 use schema_registry_converter::async_impl::schema_registry::SrSettings;
@@ -56,7 +56,8 @@ async fn ours(fleet: &Fleet) -> Records {
     let log = KafkaLog::connect(config).unwrap();
     let codec = Codec::new(SrSettings::new(fleet.servers.registry.clone()));
     let names: Vec<_> = topics::ALL.iter().map(|topic| topic.name).collect();
-    let mut reader = log.assign(&log.first_positions(&names).await.unwrap()).await.unwrap();
+    let mut reader =
+        log.assign(&log.first_positions(&names).await.unwrap(), AT_ONCE).await.unwrap();
     let mut found = Records::new();
     let patience = std::time::Duration::from_secs(3);
     while let Ok(event) = tokio::time::timeout(patience, reader.next()).await {

@@ -9,7 +9,7 @@ use events::{Envelope, topics};
 use kernel::Timestamp;
 use messaging::{
     kafka::{KafkaConfig, KafkaLog},
-    log::{EventLog as _, LogEvent},
+    log::{AT_ONCE, EventLog as _, LogEvent},
 };
 use order_service::store::{entity, read_body};
 use saga_tests::{Checker, Expected};
@@ -114,7 +114,7 @@ async fn published(fleet: &Fleet) -> Vec<Envelope> {
     let starts = log.first_positions(&saga).await.unwrap();
     let mut left: BTreeMap<_, _> =
         ends.into_iter().filter(|end| end.offset > 0).map(|end| (end.at, end.offset)).collect();
-    let mut reader = log.assign(&starts).await.unwrap();
+    let mut reader = log.assign(&starts, AT_ONCE).await.unwrap();
     let mut found = Vec::new();
     // The end may be the marker of a transaction, which no reader gets: the last records have come
     // when there is nothing more for a while.

@@ -105,9 +105,9 @@ async fn what_a_request_causes_is_in_the_requests_trace() {
 
 /// The first event that reaches `topic`.
 async fn first_of(bench: &Bench, topic: &str) -> (events::Envelope, events::Event) {
-    use messaging::log::LogEvent;
+    use messaging::log::{AT_ONCE, LogEvent};
     let from = bench.log.first_positions(&[topic]).await.unwrap();
-    let mut consumer = bench.log.assign(&from).await.unwrap();
+    let mut consumer = bench.log.assign(&from, AT_ONCE).await.unwrap();
     loop {
         if let LogEvent::Records(_, records) = consumer.next().await {
             return bench.read(&records[0]).await;

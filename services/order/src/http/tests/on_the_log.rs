@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use events::{Codec, Envelope, Event, codec::Decoded, topics};
 use messaging::{
     embedded::EmbeddedLog,
-    log::{Consumer, EventLog, LogEvent},
+    log::{AT_ONCE, Consumer, EventLog, LogEvent},
     record::Record,
 };
 
@@ -32,7 +32,7 @@ struct Reader {
 impl Reader {
     async fn of(log: &EmbeddedLog, topic: &str) -> Self {
         let first = log.first_positions(&[topic]).await.unwrap();
-        Self { consumer: log.assign(&first).await.unwrap(), waiting: VecDeque::new() }
+        Self { consumer: log.assign(&first, AT_ONCE).await.unwrap(), waiting: VecDeque::new() }
     }
 
     async fn record(&mut self) -> Record {
