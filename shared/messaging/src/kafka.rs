@@ -15,6 +15,7 @@ mod diagnostics;
 mod error;
 mod fence;
 mod inbox;
+mod lane;
 mod membership;
 mod names;
 mod producer;

@@ -111,6 +111,25 @@ pub async fn an_append_is_visible_when_it_returns(harness: impl Harness) {
     }
 }
 
+pub async fn what_is_begun_keeps_its_order_and_is_there_with_its_receipt(harness: impl Harness) {
+    let log = harness.log();
+    let topics = [create(&*log, 1).await, topic_with(1, Cleanup::Compact)];
+    log.ensure_topics(&topics).await.unwrap();
+    let producer = log.producer(Some(&group())).await.unwrap();
+    let mut receipts = Vec::new();
+    for i in 0..50 {
+        let batch = topics.map(|topic| record(topic, &format!("key {i}"), &i.to_string()));
+        receipts.push(producer.begin(batch.to_vec()).await.unwrap());
+    }
+    for receipt in receipts {
+        receipt.await.unwrap();
+    }
+    for topic in topics {
+        let records = read(&mut *reader(&*log, topic).await, 50).await;
+        assert_eq!(numbers(&records), (0..50).collect::<Vec<_>>(), "{topic:?}");
+    }
+}
+
 pub async fn an_older_producer_is_fenced_by_a_newer_one_of_its_identity(harness: impl Harness) {
     let log = harness.log();
     let topic = create(&*log, 1).await;

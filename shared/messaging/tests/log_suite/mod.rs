@@ -55,6 +55,7 @@ macro_rules! log_suite {
                 a_record_may_have_nearly_1_mib_and_no_more
                 offsets_are_dense_and_positions_say_so
                 an_append_is_visible_when_it_returns
+                what_is_begun_keeps_its_order_and_is_there_with_its_receipt
                 an_older_producer_is_fenced_by_a_newer_one_of_its_identity
                 concurrent_producers_lose_nothing_and_keep_their_order
                 a_backlog_of_50_000_records_is_read_completely
