@@ -53,7 +53,8 @@ pub fn hear(event: &Contract, stamp: Stamp, config: &Config) -> Result<Hearing<C
     Ok(Hearing::Do(Command { order_id, now: stamp.now, action }))
 }
 
-/// Half of what is needed: StockReserved is on its way, and what both come to is saved at once.
+/// Half of what is needed: StockReserved is on its way, and what both come to is saved at once. (The
+/// other way round, which is rare, the order is booked a moment later.)
 pub fn can_wait(event: &Contract) -> bool {
     matches!(event, Contract::OrderPlaced(_))
 }

@@ -22,12 +22,13 @@ use crate::{
     telemetry::{batch, logged},
 };
 
-/// When so many jobs have waited for one transaction, the next is begun a moment later. Services that
+/// When so many jobs that cannot wait have waited for one transaction, the next is begun a moment later. Services that
 /// share too few processors would otherwise all do little at a time, and mostly begin and commit.
 const CROWD: usize = 3;
 const BREATHER: Duration = Duration::from_millis(10);
-/// How long what can wait lingers for something to share a transaction with.
+/// How long what can wait lingers for something to share a transaction with, and up to which size.
 const LINGER: Duration = Duration::from_millis(50);
+const COMPANY: usize = BATCH_LIMIT / 2;
 
 /// Takes what waits and commits it, until `stop` turns true and nothing waits.
 pub async fn write<S: Service>(
@@ -38,7 +39,7 @@ pub async fn write<S: Service>(
     let chain = Chain::new(ctx.database.clone());
     let mut writer = Writer { ctx, chain, repeats: Repeats::Unexpected };
     while let Some(jobs) = writer.take(&queue, &mut stop).await {
-        let is_crowded = jobs.len() >= CROWD;
+        let is_crowded = jobs.iter().filter(|job| !job.can_wait()).count() >= CROWD;
         writer.run(Group::new(jobs, &queue.relayed)).await;
         if is_crowded {
             tokio::time::sleep(BREATHER).await;
@@ -79,17 +80,16 @@ impl<S: Service> Writer<S> {
             }
         }?;
         let until = Instant::now() + LINGER;
-        let mut lingers = first.can_wait();
-        let mut size = first.size();
+        let (mut can_wait, mut size) = (first.can_wait(), first.size());
         let mut jobs = vec![first];
         while size < BATCH_LIMIT {
-            let job = if lingers {
+            let job = if can_wait && size < COMPANY {
                 timeout_at(until, queue.recv()).await.ok().flatten()
             } else {
                 queue.try_recv().ok()
             };
             let Some(job) = job else { break };
-            lingers &= job.can_wait();
+            can_wait &= job.can_wait();
             size += job.size();
             jobs.push(job);
         }

@@ -240,7 +240,7 @@ impl KafkaConfig {
             // At the end of a topic nothing is different. Before it, an answer is read ahead as a whole, and librdkafka takes
             // half a kilobyte for each message in it, whatever that holds: by default, 1 MiB of each partition at a time,
             // 100,000 clicks. A tenth of that still has what is read while the next answer is on its way, if the reader
-            // pauses partitions whose ends it has reached: an answer about those alone is not sent for half a second.
+            // pauses partitions whose ends it has reached: an answer about those alone is not sent for as long as the broker may wait.
             .set("fetch.message.max.bytes", (96 << 10).to_string())
             // It asks again when fewer are left, and looks so often.
             .set("queued.min.messages", "3000")

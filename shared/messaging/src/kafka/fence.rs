@@ -94,7 +94,7 @@ impl Newest {
     }
 }
 
-/// A producer with an identity. It either appends or begins to.
+/// A producer with an identity. After an error another has to take over.
 pub struct FencedProducer {
     fenced: Arc<Fenced>,
     /// Transactions that were begun.
@@ -138,28 +138,35 @@ impl FencedProducer {
         });
         Ok(Self { fenced, lane: Arc::new(lane) })
     }
+
+    /// In a task of its own: a caller that gives up must not leave it half done.
+    async fn whole(&self, records: Vec<NewRecord>, is_urgent: bool) -> Result<Receipt, LogError> {
+        let (fenced, lane) = (Arc::clone(&self.fenced), Arc::clone(&self.lane));
+        let begun =
+            tokio::spawn(async move { fenced.begin(&lane, records, is_urgent).await }).await;
+        begun.unwrap_or_else(|error| Err(LogError::Unavailable(error.to_string())))
+    }
 }
 
 impl Fenced {
-    async fn append(&self, records: Vec<NewRecord>) -> Result<(), LogError> {
+    /// Nobody waits for the transaction, unless it is urgent or the proof that we may append plainly.
+    async fn begin(
+        &self,
+        lane: &Lane,
+        records: Vec<NewRecord>,
+        is_urgent: bool,
+    ) -> Result<Receipt, LogError> {
         let (fenced, plain) = self.ways(records).await?;
-        // Different topics, so neither has to wait for the other.
-        let (plain, fenced) = tokio::join!(self.log.plain().append(&plain), self.transact(&fenced));
-        plain.and(fenced)
-    }
-
-    /// Nobody waits for the transaction, unless it is the proof that we may append plainly.
-    async fn begin(&self, lane: &Lane, records: Vec<NewRecord>) -> Result<Receipt, LogError> {
-        let (fenced, plain) = self.ways(records).await?;
-        if fenced.is_empty() {
-            self.log.plain().append(&plain).await?;
-            return Ok(ready(Ok(())).boxed());
-        }
         let is_proof = !fenced.iter().all(|new| self.log.is_compacted(&new.topic));
-        let receipt = lane.add(fenced, is_proof).await?;
+        let receipt = if fenced.is_empty() {
+            ready(Ok(())).boxed()
+        } else {
+            lane.add(fenced, is_urgent || is_proof).await?
+        };
         if is_proof {
             return Ok(ready(Ok(receipt.await?)).boxed());
         }
+        // Other topics, so neither has to wait for the other.
         self.log.plain().append(&plain).await?;
         Ok(receipt)
     }
@@ -183,9 +190,6 @@ impl Fenced {
     }
 
     async fn transact(&self, records: &[NewRecord]) -> Result<(), LogError> {
-        if records.is_empty() {
-            return Ok(());
-        }
         let mut is_open = self.is_open.lock().await;
         self.check_newest()?;
         if *is_open {
@@ -244,22 +248,12 @@ fn commit(client: &Client) -> KafkaResult<()> {
 #[async_trait]
 impl Producer for FencedProducer {
     async fn append(&self, records: Vec<NewRecord>) -> Result<(), LogError> {
-        let fenced = Arc::clone(&self.fenced);
-        whole(async move { fenced.append(records).await }).await
+        self.whole(records, true).await?.await
     }
 
     async fn begin(&self, records: Vec<NewRecord>) -> Result<Receipt, LogError> {
-        let (fenced, lane) = (Arc::clone(&self.fenced), Arc::clone(&self.lane));
-        whole(async move { fenced.begin(&lane, records).await }).await
+        self.whole(records, false).await
     }
-}
-
-/// In a task of its own: a caller that gives up must not leave it half done.
-async fn whole<T: Send + 'static>(
-    appending: impl Future<Output = Result<T, LogError>> + Send + 'static,
-) -> Result<T, LogError> {
-    let appended = tokio::spawn(appending).await;
-    appended.unwrap_or_else(|error| Err(LogError::Unavailable(error.to_string())))
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Appends that nobody waits for, one after the other: what is begun during one shares the next.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use futures::FutureExt as _;
 use tokio::{
@@ -20,7 +23,10 @@ const GATHER: Duration = Duration::from_millis(20);
 
 /// Where they wait. It ends with the first that fails: nothing may come before it that was begun
 /// after it, and whoever appends it again does so with another producer.
-pub struct Lane(mpsc::Sender<Pending>);
+pub struct Lane {
+    waiting: mpsc::Sender<Pending>,
+    failure: Arc<OnceLock<LogError>>,
+}
 
 struct Pending {
     records: Vec<NewRecord>,
@@ -35,35 +41,42 @@ impl Lane {
         A: Future<Output = Result<(), LogError>> + Send,
     {
         let (sender, mut waiting) = mpsc::channel(CAPACITY);
+        let failure = Arc::<OnceLock<LogError>>::default();
+        let failed = Arc::clone(&failure);
         tokio::spawn(async move {
-            while let Some((records, all)) = gather(&mut waiting).await {
+            while failed.get().is_none()
+                && let Some((records, all)) = gather(&mut waiting).await
+            {
                 let result = append(records).await;
-                if result.is_err() {
+                if let Err(error) = &result {
+                    failed.get_or_init(|| error.clone());
                     waiting.close();
                 }
                 for done in all {
                     // Who no longer waits need not be told.
                     done.send(result.clone()).ok();
                 }
-                if result.is_err() {
-                    return;
-                }
             }
         });
-        Self(sender)
+        Self { waiting: sender, failure }
     }
 
     /// Adds records behind all others; an urgent append is not gathered.
     ///
     /// # Errors
-    /// When one before it has failed.
+    /// That of the one that has failed, as the receipt's.
     pub async fn add(&self, records: Vec<NewRecord>, is_urgent: bool) -> Result<Receipt, LogError> {
-        let failed = || LogError::Unavailable("an append before this one has failed".into());
         let (done, receipt) = oneshot::channel();
-        let added = self.0.send(Pending { records, is_urgent, done }).await;
-        added.map_err(|_| failed())?;
-        Ok(receipt.map(move |result| result.unwrap_or_else(|_| Err(failed()))).boxed())
+        let added = self.waiting.send(Pending { records, is_urgent, done }).await;
+        added.map_err(|_| failed(&self.failure))?;
+        let failure = Arc::clone(&self.failure);
+        Ok(receipt.map(move |result| result.unwrap_or_else(|_| Err(failed(&failure)))).boxed())
     }
+}
+
+fn failed(failure: &OnceLock<LogError>) -> LogError {
+    let panicked = || LogError::Unavailable("an append before this one has panicked".into());
+    failure.get().cloned().unwrap_or_else(panicked)
 }
 
 type Gathered = (Vec<NewRecord>, Vec<oneshot::Sender<Result<(), LogError>>>);
@@ -83,8 +96,6 @@ async fn gather(waiting: &mut mpsc::Receiver<Pending>) -> Option<Gathered> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tokio::sync::Mutex;
 
     use super::*;
@@ -134,12 +145,14 @@ mod tests {
         });
         let first = lane.add(vec![record("1")], true).await.unwrap();
         let second = lane.add(vec![record("2")], true).await;
-        assert_eq!(first.await.unwrap_err().to_string(), "the event log is out of reach: away");
+        let away = "the event log is out of reach: away";
+        assert_eq!(first.await.unwrap_err().to_string(), away);
         if let Ok(second) = second {
-            assert!(second.await.is_err());
+            assert_eq!(second.await.unwrap_err().to_string(), away);
         }
         assert_eq!(appended.recv().await.unwrap(), ["1"]);
         assert!(appended.recv().await.is_none());
-        assert!(lane.add(vec![record("3")], true).await.is_err());
+        let third = lane.add(vec![record("3")], true).await;
+        assert_eq!(third.err().unwrap().to_string(), away);
     }
 }
