@@ -13,8 +13,10 @@ java=${JAVA:-java} sample=127.0.0.1:8393
 cargo build --release --quiet -p xtask -p shop -p load-tests
 bin=$PWD/target/release
 dir=$(mktemp -d)
+# As root, PostgreSQL is started as another user.
+chmod 711 "$dir"
 infra() { "$bin/xtask" infra --data-dir "$dir/infra" "$@"; }
-trap 'kill $(jobs -p) 2>/dev/null; wait; infra down --purge > "$dir/down.log"; rm -rf "$dir"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; wait; infra down --purge > "$dir/down.log"; rm -rf "$dir"' EXIT
 infra up --kafka-port 0 --registry-port 0 --postgres-port 0
 eval "$(infra args --env)"
 export TEST_KAFKA TEST_REGISTRY TEST_POSTGRES TEST_INFRA
@@ -22,6 +24,7 @@ export TEST_KAFKA TEST_REGISTRY TEST_POSTGRES TEST_INFRA
 # start SERVICE READY ARGUMENTS...: returns when READY is in its log.
 start() {
   local log="$dir/$1.log" ready=$2
+  : > "$log"
   "$java" -jar "$jars/$1"-service-*.jar --spring.kafka.bootstrap-servers="$TEST_KAFKA" --spring.output.ansi.enabled=NEVER \
     "${@:3}" > "$log" 2>&1 &
   timeout 120 grep -q -m1 "$ready" <(tail -f -n +1 --pid=$! "$log") || { tail "$log" >&2; exit 1; }
@@ -44,12 +47,12 @@ sample_burst() {
   local began ended
   : > "$dir/kcat.log"
   timeout 300 kcat -C -b "$TEST_KAFKA" -t orders -o end -u -f '%s\n' -X fetch.wait.max.ms=50 2> "$dir/kcat.log" |
-    awk -v orders="$orders" '!/"status":"NEW"/ && match($0, /"id":[0-9]+/) && !seen[substr($0, RSTART, RLENGTH)]++ && ++ended == orders { exit }' &
+    grep -m"$orders" -c -v '"status":"NEW"' > "$dir/ended" &
   ended=$!
   until [ "$(grep -c 'Reached end' "$dir/kcat.log")" -ge 3 ]; do sleep 0.1; done
   began=$(date +%s%3N)
   curl --parallel --parallel-max 64 --no-progress-meter --config "$dir/calls"
-  wait $ended
+  wait $ended || { echo "only $(cat "$dir/ended") of $orders orders ended" >&2; exit 1; }
   echo $((orders * 1000 / ($(date +%s%3N) - began)))
 }
 
