@@ -147,8 +147,6 @@ impl<S: Service> Relay<S> {
             Ok(producer) => producer,
             Err(error) => return error.into(),
         };
-        // The receipts of another are worth nothing: what it has begun may come after what we do.
-        sent.appended.clear();
         tokio::select! {
             error = self.relay(&*producer, sent, backoff) => error,
             error = lease.lost() => StoreError::from(error).into(),
@@ -188,9 +186,7 @@ impl<S: Service> Relay<S> {
                 Ok(count) => count,
                 Err(error) => return error,
             };
-            if sent.appended.is_empty() {
-                backoff.reset();
-            }
+            backoff.reset();
             if count == 0 && sent.is_empty() {
                 chain.rest().await;
             }
