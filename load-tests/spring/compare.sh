@@ -16,21 +16,23 @@ dir=$(mktemp -d)
 # As root, PostgreSQL is started as another user.
 chmod 711 "$dir"
 infra() { "$bin/xtask" infra --data-dir "$dir/infra" "$@"; }
-trap 'kill $(jobs -p) 2>/dev/null || true; wait; infra down --purge > "$dir/down.log"; rm -rf "$dir"' EXIT
+trap 'kill ${services[@]+"${services[@]}"} 2>/dev/null || true; wait; infra down --purge > "$dir/down.log"; rm -rf "$dir"' EXIT
 infra up --kafka-port 0 --registry-port 0 --postgres-port 0
 eval "$(infra args --env)"
 export TEST_KAFKA TEST_REGISTRY TEST_POSTGRES TEST_INFRA
 
+services=()
 # start SERVICE READY ARGUMENTS...: returns when READY is in its log.
 start() {
   local log="$dir/$1.log" ready=$2
   : > "$log"
   "$java" -jar "$jars/$1"-service-*.jar --spring.kafka.bootstrap-servers="$TEST_KAFKA" --spring.output.ansi.enabled=NEVER \
     "${@:3}" > "$log" 2>&1 &
+  services+=($!)
   timeout 120 grep -q -m1 "$ready" <(tail -f -n +1 --pid=$! "$log") || { tail "$log" >&2; exit 1; }
 }
 
-# A bodies' file for curl: so many cheap orders, nearly all of which the sample confirms.
+# What curl is to call: so many cheap orders, nearly all of which the sample confirms.
 calls() {
   awk -v orders="$orders" -v sample=$sample -v q='\\"' 'BEGIN {
     srand(1)
@@ -44,16 +46,20 @@ calls() {
 
 # An order of the sample ends with its first record on `orders` that is not NEW; the stock and the money are taken after that.
 sample_burst() {
-  local began ended
+  local kcat counting began took
   : > "$dir/kcat.log"
-  timeout 300 kcat -C -b "$TEST_KAFKA" -t orders -o end -u -f '%s\n' -X fetch.wait.max.ms=50 2> "$dir/kcat.log" |
-    grep -m"$orders" -c -v '"status":"NEW"' > "$dir/ended" &
-  ended=$!
+  exec 3< <(exec timeout 300 kcat -C -b "$TEST_KAFKA" -t orders -o end -u -f '%s\n' -X fetch.wait.max.ms=50 2> "$dir/kcat.log")
+  kcat=$!
+  grep -m"$orders" -c -v '"status":"NEW"' <&3 > "$dir/ended" &
+  counting=$!
   until [ "$(grep -c 'Reached end' "$dir/kcat.log")" -ge 3 ]; do sleep 0.1; done
   began=$(date +%s%3N)
   curl --parallel --parallel-max 64 --no-progress-meter --config "$dir/calls"
-  wait $ended || { echo "only $(cat "$dir/ended") of $orders orders ended" >&2; exit 1; }
-  echo $((orders * 1000 / ($(date +%s%3N) - began)))
+  wait $counting || true
+  took=$(($(date +%s%3N) - began))
+  kill $kcat 2> /dev/null || true
+  [ "$(cat "$dir/ended")" -eq "$orders" ] || { echo "only $(cat "$dir/ended") of $orders orders ended" >&2; exit 1; }
+  echo $((orders * 1000 / took))
 }
 
 shop_burst() {
@@ -66,9 +72,12 @@ calls
 # The order service first: it makes the topics. The others read new records only.
 start order 'State transition from REBALANCING to RUNNING' --server.port=${sample#*:} --spring.kafka.streams.state-dir="$dir/streams"
 for service in payment stock; do start $service "$service: partitions assigned: .*orders-0.*orders-2"; done
-echo "the sample, cold: $(sample_burst) orders/s"
+theirs=$(sample_burst)
+echo "the sample, cold: $theirs orders/s"
 for ((round = 1; round <= rounds; round++)); do
-  echo "the sample: $(sample_burst) orders/s; the shop: $(shop_burst) sagas/s"
+  theirs=$(sample_burst)
+  ours=$(shop_burst)
+  echo "the sample: $theirs orders/s; the shop: $ours sagas/s"
 done | tee "$dir/rounds"
 awk -F'[: ]+' '{ sample += $3; shop += $7 } END { printf "the shop / the sample = %.2f\n", shop / sample }' "$dir/rounds"
-echo "memory of the sample: $(awk '/VmHWM/ { sum += $2 } END { printf "%d MB", sum / 1024 }' $(for pid in $(jobs -p); do echo /proc/$pid/status; done))"
+echo "memory of the sample: $(awk '/VmHWM/ { sum += $2 } END { printf "%d MB", sum / 1024 }' $(printf "/proc/%s/status " "${services[@]}"))"
