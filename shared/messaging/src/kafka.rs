@@ -2,7 +2,7 @@
 //!
 //! - `config`: every setting of a client, with its reason
 //! - `callbacks`, `membership`, `progress`, `consumer`: a consumer; revocations, positions, commits
-//! - `producer`, `fence`: appending; `fence` says when in a transaction
+//! - `producer`, `fence`, `lane`: appending; `fence` says when in a transaction, `lane` are those that nobody waits for
 //! - `query`, `topics`: questions to the cluster; the topics of the table
 //! - `names`, `error`, `diagnostics`, `token`: names, errors and their reasons, log-in tokens
 
@@ -15,6 +15,7 @@ mod diagnostics;
 mod error;
 mod fence;
 mod inbox;
+mod lane;
 mod membership;
 mod names;
 mod producer;

@@ -147,6 +147,8 @@ impl<S: Service> Relay<S> {
             Ok(producer) => producer,
             Err(error) => return error.into(),
         };
+        // The receipts of another are worth nothing: what it has begun may come after what we do.
+        sent.appended.clear();
         tokio::select! {
             error = self.relay(&*producer, sent, backoff) => error,
             error = lease.lost() => StoreError::from(error).into(),
@@ -186,7 +188,9 @@ impl<S: Service> Relay<S> {
                 Ok(count) => count,
                 Err(error) => return error,
             };
-            backoff.reset();
+            if sent.appended.is_empty() {
+                backoff.reset();
+            }
             if count == 0 && sent.is_empty() {
                 chain.rest().await;
             }

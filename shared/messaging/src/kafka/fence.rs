@@ -15,7 +15,8 @@
 //! So transactions are taken where they are needed, see [`Way::choose`]:
 //!
 //! - **Compacted topics: always.** There the log keeps the newest record of a key, so a late
-//!   append by a deposed relay would hide what its successor said, for ever.
+//!   append by a deposed relay would hide what its successor said, for ever. Sagas have nothing there,
+//!   so what the relay begins does not wait for it ([`Lane`]).
 //! - **The first append after [`PROOF_AGE`]: always.** It proves to the broker that we are still
 //!   the newest; a relay that was paused, cut off or idle learns here that it was deposed.
 //! - **Other appends: plain.** A relay that keeps appending while another takes over does so for
@@ -32,6 +33,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures::{FutureExt as _, future::ready};
 use rdkafka::{
     error::{KafkaError, KafkaResult},
     producer::Producer as _,
@@ -44,10 +46,11 @@ use super::{
     client::Client,
     config::APPEND_TIMEOUT,
     error::{from_code, translate},
+    lane::Lane,
     producer::send,
 };
 use crate::{
-    log::{LogError, Producer},
+    log::{LogError, Producer, Receipt},
     record::NewRecord,
 };
 
@@ -91,24 +94,23 @@ impl Newest {
     }
 }
 
-/// A producer with an identity.
-pub struct FencedProducer(Arc<Fenced>);
+/// A producer with an identity. After an error another has to take over.
+pub struct FencedProducer {
+    fenced: Arc<Fenced>,
+    /// Transactions that were begun.
+    lane: Arc<Lane>,
+}
 
 struct Fenced {
     log: KafkaLog,
     identity: String,
     generation: u64,
     client: Arc<Client>,
-    /// One append at a time: a producer has one transaction.
-    turn: tokio::sync::Mutex<Turn>,
-}
-
-/// What is known since the last append.
-#[derive(Default)]
-struct Turn {
-    proven_at: Option<Instant>,
-    /// A transaction was begun and not ended, because something in it failed.
-    is_open: bool,
+    /// When it was shown to be the newest.
+    proven_at: Mutex<Option<Instant>>,
+    /// A producer has one transaction at a time. Whether one was begun and not ended, because something
+    /// in it failed.
+    is_open: tokio::sync::Mutex<bool>,
 }
 
 impl FencedProducer {
@@ -123,45 +125,85 @@ impl FencedProducer {
         let client = Client::new(&config, callbacks);
         let client = client.map_err(|error| translate(&error, identity, &log.diagnostics()))?;
         let client = Arc::new(client);
-        let turn = tokio::sync::Mutex::default();
-        let mut fenced = Fenced { log, identity: identity.to_owned(), generation: 0, client, turn };
+        let (proven_at, is_open) = Default::default();
+        let identity = identity.to_owned();
+        let mut fenced = Fenced { log, identity, generation: 0, client, proven_at, is_open };
         fenced.blocking(|client| client.init_transactions(APPEND_TIMEOUT)).await?;
-        fenced.generation = fenced.log.newest().succeed(identity);
-        Ok(Self(Arc::new(fenced)))
+        fenced.generation = fenced.log.newest().succeed(&fenced.identity);
+        let fenced = Arc::new(fenced);
+        let appending = Arc::clone(&fenced);
+        let lane = Lane::new(move |records| {
+            let fenced = Arc::clone(&appending);
+            async move { fenced.transact(&records).await }
+        });
+        Ok(Self { fenced, lane: Arc::new(lane) })
+    }
+
+    /// In a task of its own: a caller that gives up must not leave it half done.
+    async fn whole(&self, records: Vec<NewRecord>, is_urgent: bool) -> Result<Receipt, LogError> {
+        let (fenced, lane) = (Arc::clone(&self.fenced), Arc::clone(&self.lane));
+        let begun =
+            tokio::spawn(async move { fenced.begin(&lane, records, is_urgent).await }).await;
+        begun.unwrap_or_else(|error| Err(LogError::Unavailable(error.to_string())))
     }
 }
 
 impl Fenced {
-    async fn append(&self, records: Vec<NewRecord>) -> Result<(), LogError> {
-        self.log.check(&records).await?;
-        let mut turn = self.turn.lock().await;
-        if !self.log.newest().is(&self.identity, self.generation) {
-            return Err(LogError::Fenced(self.identity.clone()));
-        }
-        let proof_age = turn.proven_at.map(|at| at.elapsed());
-        let way = |new: &NewRecord| Way::choose(self.log.is_compacted(&new.topic), proof_age);
-        let (fenced, plain): (Vec<_>, Vec<_>) =
-            records.into_iter().partition(|new| way(new) == Way::Transaction);
-        // Different topics, so neither has to wait for the other.
-        let fenced = async {
-            if fenced.is_empty() { Ok(()) } else { self.transact(&mut turn, &fenced).await }
+    /// Nobody waits for the transaction, unless it is urgent or the proof that we may append plainly.
+    async fn begin(
+        &self,
+        lane: &Lane,
+        records: Vec<NewRecord>,
+        is_urgent: bool,
+    ) -> Result<Receipt, LogError> {
+        let (fenced, plain) = self.ways(records).await?;
+        let is_proof = !fenced.iter().all(|new| self.log.is_compacted(&new.topic));
+        let receipt = if fenced.is_empty() {
+            ready(Ok(())).boxed()
+        } else {
+            lane.add(fenced, is_urgent || is_proof).await?
         };
-        let (fenced, plain) = tokio::join!(fenced, self.log.plain().append(&plain));
-        fenced.and(plain)
+        if is_proof {
+            return Ok(ready(Ok(receipt.await?)).boxed());
+        }
+        // Other topics, so neither has to wait for the other.
+        self.log.plain().append(&plain).await?;
+        Ok(receipt)
     }
 
-    async fn transact(&self, turn: &mut Turn, records: &[NewRecord]) -> Result<(), LogError> {
-        if turn.is_open {
+    /// Those to be appended in a transaction, and the others.
+    async fn ways(
+        &self,
+        records: Vec<NewRecord>,
+    ) -> Result<(Vec<NewRecord>, Vec<NewRecord>), LogError> {
+        self.log.check(&records).await?;
+        self.check_newest()?;
+        let proven_at = *self.proven_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let proof_age = proven_at.map(|at| at.elapsed());
+        let way = |new: &NewRecord| Way::choose(self.log.is_compacted(&new.topic), proof_age);
+        Ok(records.into_iter().partition(|new| way(new) == Way::Transaction))
+    }
+
+    fn check_newest(&self) -> Result<(), LogError> {
+        let is_newest = self.log.newest().is(&self.identity, self.generation);
+        if is_newest { Ok(()) } else { Err(LogError::Fenced(self.identity.clone())) }
+    }
+
+    async fn transact(&self, records: &[NewRecord]) -> Result<(), LogError> {
+        let mut is_open = self.is_open.lock().await;
+        self.check_newest()?;
+        if *is_open {
             self.blocking(|client| client.abort_transaction(APPEND_TIMEOUT)).await?;
         }
-        turn.is_open = true;
+        *is_open = true;
         let begun_at = Instant::now();
         let client = &self.client;
         client.begin_transaction().map_err(|error| self.translate(&error))?;
         let sent = send(client, self.log.names(), records).await;
         sent.map_err(|(error, topic)| self.translate_delivery(&error, &topic))?;
         self.blocking(commit).await?;
-        *turn = Turn { proven_at: Some(begun_at), is_open: false };
+        *is_open = false;
+        *self.proven_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun_at);
         Ok(())
     }
 
@@ -206,10 +248,11 @@ fn commit(client: &Client) -> KafkaResult<()> {
 #[async_trait]
 impl Producer for FencedProducer {
     async fn append(&self, records: Vec<NewRecord>) -> Result<(), LogError> {
-        let fenced = Arc::clone(&self.0);
-        // A task of its own: a caller that gives up must not leave a transaction half done.
-        let appended = tokio::spawn(async move { fenced.append(records).await }).await;
-        appended.unwrap_or_else(|error| Err(LogError::Unavailable(error.to_string())))
+        self.whole(records, true).await?.await
+    }
+
+    async fn begin(&self, records: Vec<NewRecord>) -> Result<Receipt, LogError> {
+        self.whole(records, false).await
     }
 }
 

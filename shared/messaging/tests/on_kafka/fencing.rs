@@ -33,6 +33,24 @@ async fn what_a_deposed_producer_says_never_hides_its_successors_word_in_a_compa
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_deposed_producer_has_begun_is_refused_and_nothing_comes_behind_it() {
+    let Some(harness) = kafka("what was begun is fenced by the broker").await else { return };
+    let (here, there) = (harness.another(), harness.another());
+    let topic = compacted(&[&here, &there], 1).await;
+    let identity = group();
+    let older = here.producer(Some(&identity)).await.unwrap();
+    older.begin(vec![record(topic, "key", "0")]).await.unwrap().await.unwrap();
+    let newer = there.producer(Some(&identity)).await.unwrap();
+    let begun = older.begin(vec![record(topic, "key", "stale")]).await.unwrap();
+    assert_fenced(begun.await);
+    let again = older.begin(vec![record(topic, "key", "stale")]).await;
+    assert_fenced(again.map(drop));
+    newer.begin(vec![record(topic, "key", "1")]).await.unwrap().await.unwrap();
+    let records = read(&mut *reader(&here, topic).await, 2).await;
+    assert_eq!(records.iter().map(text).collect::<Vec<_>>(), ["0", "1"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_producer_that_was_deposed_while_it_was_idle_appends_nothing() {
     let Some(harness) = kafka("an idle producer is fenced").await else { return };
     let (here, there) = (harness.another(), harness.another());
