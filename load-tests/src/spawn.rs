@@ -1,6 +1,7 @@
 //! Starts a shop for a run, on a free port and a temporary directory, and stops it by its own id.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     path::{Path, PathBuf},
     process::Stdio,
@@ -120,8 +121,11 @@ fn beside(dir: &Path) -> Result<PathBuf> {
     if shop.is_file() {
         return Ok(shop);
     }
-    let release = if dir.ends_with("release") { " --release" } else { "" };
-    bail!("--spawn needs {}: build it with `cargo build{release} -p shop`", shop.display())
+    let profile = match dir.file_name().and_then(OsStr::to_str) {
+        None | Some("debug") => String::new(),
+        Some(profile) => format!(" --profile {profile}"),
+    };
+    bail!("--spawn needs {}: build it with `cargo build{profile} -p shop`", shop.display())
 }
 
 fn servers(options: &Spawn, platform: Platform) -> Result<Vec<String>> {
@@ -169,7 +173,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let release = dir.path().join("release");
         let error = beside(&release).unwrap_err().to_string();
-        assert!(error.contains("`cargo build --release -p shop`"), "{error}");
+        assert!(error.contains("`cargo build --profile release -p shop`"), "{error}");
         fs::create_dir(&release).unwrap();
         File::create(release.join("shop")).unwrap();
         assert_eq!(release.join("shop"), beside(&release).unwrap());

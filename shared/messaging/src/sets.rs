@@ -11,7 +11,7 @@ use sea_orm::{
     sea_query::{Alias, Expr, ExprTrait as _, Func, Query, extension::postgres::PgFunc},
 };
 
-pub(crate) use self::array::array;
+pub(crate) use self::array::{array, nullable_array};
 use crate::database::{Reads, Rows, StoreError};
 
 /// Whether `column` has one of these values.
@@ -23,8 +23,7 @@ pub fn among<C: ColumnTrait>(
     let values = values.into_iter().map(Into::into);
     let column = Expr::col(column.as_column_ref());
     if backend == DbBackend::Postgres {
-        let values: Vec<_> = values.collect();
-        return column.eq(PgFunc::any(array(&values)));
+        return column.eq(PgFunc::any(array(values.collect())));
     }
     // One parameter as well, since there may be more values than a statement has parameters.
     let values: Vec<_> = values.map(|value| json(&value)).collect();

@@ -43,8 +43,7 @@ enum Change {
 /// Rows that have the same columns, and at least one.
 struct Rows {
     table: TableRef,
-    /// A value of each row.
-    columns: Vec<(DynIden, Vec<Value>)>,
+    columns: Vec<Column>,
     on_conflict: Option<OnConflict>,
     /// The table, when each row must be written.
     expected: Option<&'static str>,
@@ -52,8 +51,15 @@ struct Rows {
 
 impl Rows {
     fn len(&self) -> usize {
-        self.columns.first().map_or(0, |(_, values)| values.len())
+        self.columns.first().map_or(0, |column| column.values.len())
     }
+}
+
+struct Column {
+    name: DynIden,
+    is_nullable: bool,
+    /// One of each row.
+    values: Vec<Value>,
 }
 
 impl Writes {
@@ -128,7 +134,12 @@ impl Writes {
         columns.retain(|(_, values)| !values.is_empty());
         let is_whole = columns.iter().all(|(_, values)| values.len() == count);
         assert!(is_whole, "rows of one table have the same columns");
-        let columns = columns.into_iter().map(|(c, values)| (c.into_iden(), values)).collect();
+        let column = |(column, values): (<A::Entity as EntityTrait>::Column, _)| Column {
+            is_nullable: column.def().is_null(),
+            name: column.into_iden(),
+            values,
+        };
+        let columns = columns.into_iter().map(column).collect();
         let table = A::Entity::default().table_ref();
         self.changes.push(Change::Insert(Rows { table, columns, on_conflict, expected }));
     }

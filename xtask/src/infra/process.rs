@@ -173,8 +173,9 @@ mod tests {
         let marker = folder.path().display().to_string();
         let log = folder.path().join("server.log");
         let followed = folder.path().join("followed");
-        fs::write(&followed, "").expect("written");
-        let script = "trap '' TERM; echo ready; exec tail -f \"$0\"";
+        // Said by the program that stays: while the shell becomes it, there is no command line.
+        fs::write(&followed, "ready\n").expect("written");
+        let script = "trap '' TERM; exec tail -f \"$0\"";
         let mut command = Command::new("sh");
         let pid = spawn(command.args(["-c", script]).arg(followed), &log).expect("started");
         assert!(wait_until(KILL_LIMIT, || Ok(tail(&log) == "ready")).expect("polled"));

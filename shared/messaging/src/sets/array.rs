@@ -1,15 +1,26 @@
-//! A column of values as one parameter of PostgreSQL's: the text of an array, because arrays of SeaORM's
-//! have no nulls.
+//! A column of values as one parameter of PostgreSQL's.
 
 use std::fmt::Write as _;
 
 use sea_orm::{
     Value,
-    sea_query::{Alias, Expr, Func},
+    sea_query::{Alias, ArrayType, Expr, Func},
 };
 
-/// The values as an array of their type.
-pub fn array(values: &[Value]) -> Expr {
+/// The values, none of which is null, as an array of their type.
+pub fn array(values: Vec<Value>) -> Expr {
+    let kind = match values.first() {
+        Some(Value::BigInt(_)) => ArrayType::BigInt,
+        Some(Value::Int(_)) => ArrayType::Int,
+        Some(Value::Bool(_)) => ArrayType::Bool,
+        Some(Value::Bytes(_)) => ArrayType::Bytes,
+        _ => ArrayType::String,
+    };
+    Value::Array(kind, Some(Box::new(values))).into()
+}
+
+/// The values, of which some may be null, as the text of such an array: SeaORM sends no nulls in one.
+pub fn nullable_array(values: &[Value]) -> Expr {
     let kind = match values.first() {
         Some(Value::BigInt(_)) => "bigint[]",
         Some(Value::Int(_)) => "integer[]",

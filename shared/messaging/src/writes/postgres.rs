@@ -3,15 +3,19 @@
 //! sizes of a batch.
 
 use sea_orm::{
-    ConnectionTrait, QueryResult, Value,
+    ConnectionTrait, QueryResult,
     sea_query::{
-        Alias, CommonTableExpression, Expr, ExprTrait as _, Func, InsertStatement, Query,
-        SelectStatement, SubQueryStatement, WithQuery, extension::postgres::PgFunc,
+        Alias, CommonTableExpression, DynIden, Expr, ExprTrait as _, Func, FunctionCall,
+        InsertStatement, Query, SelectStatement, SubQueryStatement, WithQuery,
+        extension::postgres::PgFunc,
     },
 };
 
-use super::{Change, Rows, Writes};
-use crate::{database::StoreError, sets::array};
+use super::{Change, Column, Rows, Writes};
+use crate::{
+    database::StoreError,
+    sets::{array, nullable_array},
+};
 
 impl Writes {
     /// Writes all of it.
@@ -60,7 +64,7 @@ fn statement(change: Change) -> SubQueryStatement {
         Change::Insert(rows) => insert(rows).into(),
         Change::Delete { table, column, values } => Query::delete()
             .from_table(table)
-            .and_where(Expr::col(column).eq(PgFunc::any(array(&values))))
+            .and_where(Expr::col(column).eq(PgFunc::any(array(values))))
             .take()
             .into(),
     }
@@ -68,12 +72,11 @@ fn statement(change: Change) -> SubQueryStatement {
 
 /// `INSERT INTO t (a, b) SELECT unnest($1), unnest($2)`.
 fn insert(Rows { table, columns, on_conflict, expected }: Rows) -> InsertStatement {
-    let unnest =
-        |(_, values): &(_, Vec<Value>)| Func::cust(Alias::new("unnest")).arg(array(values));
-    let given = Query::select().exprs(columns.iter().map(unnest)).take();
+    let (names, given): (Vec<_>, Vec<_>) = columns.into_iter().map(given).unzip();
     let mut insert = Query::insert();
-    insert.into_table(table).columns(columns.into_iter().map(|(column, _)| column));
+    insert.into_table(table).columns(names);
     // As many columns as values, since both come from the same list.
+    let given = Query::select().exprs(given).take();
     insert.select_from(given).unwrap_or_else(|error| unreachable!("{error}"));
     if let Some(on_conflict) = on_conflict {
         insert.on_conflict(on_conflict);
@@ -82,4 +85,9 @@ fn insert(Rows { table, columns, on_conflict, expected }: Rows) -> InsertStateme
         insert.returning(Query::returning().expr(Expr::cust("1")));
     }
     insert
+}
+
+fn given(Column { name, is_nullable, values }: Column) -> (DynIden, FunctionCall) {
+    let values = if is_nullable { nullable_array(&values) } else { array(values) };
+    (name, Func::cust(Alias::new("unnest")).arg(values))
 }

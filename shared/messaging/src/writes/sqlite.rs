@@ -38,7 +38,7 @@ impl Writes {
 fn insert(rows: &Rows, tx: &Transaction<'_>) -> Result<(), StoreError> {
     let mut insert = tx.prepare_cached(&text(rows))?;
     for row in 0..rows.len() {
-        let values = rows.columns.iter().map(|(_, values)| Parameter(&values[row]));
+        let values = rows.columns.iter().map(|column| Parameter(&column.values[row]));
         let written = insert.execute(params_from_iter(values))?;
         if let Some(table) = rows.expected
             && written != 1
@@ -52,9 +52,9 @@ fn insert(rows: &Rows, tx: &Transaction<'_>) -> Result<(), StoreError> {
 /// `INSERT INTO t (a, b) VALUES (?, ?)`.
 fn text(Rows { table, columns, on_conflict, .. }: &Rows) -> String {
     let mut insert = Query::insert();
-    let columns = columns.iter().map(|(column, _)| column);
-    let values = columns.clone().map(|_| Expr::cust("?"));
-    insert.into_table(table.clone()).columns(columns.cloned()).values_panic(values);
+    let names = columns.iter().map(|column| column.name.clone());
+    let values = columns.iter().map(|_| Expr::cust("?"));
+    insert.into_table(table.clone()).columns(names).values_panic(values);
     if let Some(on_conflict) = on_conflict {
         insert.on_conflict(on_conflict.clone());
     }
