@@ -13,12 +13,12 @@ use actix_web::{
     web::{Data, Json},
 };
 use kernel::OrderId;
-use messaging::{app::App, database::StoreError};
+use messaging::{app::App, database::StoreError, sets};
 use platform::{
     Idempotent, Listing, OptionalBody, PageParams, Paged, Problem, Segment, Trace, answer,
     openapi::Problems,
 };
-use sea_orm::{QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{Order::Desc, QueryOrder, QuerySelect, entity::prelude::*};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use self::{
@@ -87,17 +87,17 @@ async fn list(
     listing: Listing<OrderFilter>,
 ) -> Result<Json<Paged<OrderView>>, Problem> {
     let Listing { page, filter } = listing;
-    let mut query =
-        entity::Entity::find().order_by_desc(entity::Column::Id).limit(page.rows_to_fetch());
+    let mut query = entity::Entity::find();
+    if let Some(status) = filter.status {
+        query = sets::only(query, entity::Column::Status, status.as_str(), Desc);
+    }
     if let Some(last) = page.after::<OrderId>()? {
         query = query.filter(entity::Column::Id.lt(last.to_string()));
     }
     if let Some(customer_id) = filter.customer_id {
         query = query.filter(entity::Column::CustomerId.eq(customer_id.as_str()));
     }
-    if let Some(status) = filter.status {
-        query = query.filter(entity::Column::Status.eq(status.as_str()));
-    }
+    query = query.order_by_desc(entity::Column::Id).limit(page.rows_to_fetch());
     let rows = query.all(orders.ctx.database.reader()).await.map_err(|e| unreadable(e.into()))?;
     let found =
         rows.iter().map(store::read_body).collect::<Result<Vec<_>, _>>().map_err(unreadable)?;

@@ -19,7 +19,7 @@ use messaging::{
     sets,
     writes::{Versions, Writes},
 };
-use sea_orm::{EntityTrait, QueryFilter, QueryOrder, Set, entity::prelude::*};
+use sea_orm::{EntityTrait, Order::Asc, QueryOrder, Set, entity::prelude::*};
 use uuid::Uuid;
 
 use crate::domain::{Command, Order, Product, Rules, State, Status};
@@ -141,10 +141,47 @@ pub fn read_body(row: &entity::Model) -> Result<Order, StoreError> {
 /// # Errors
 /// When the database refuses.
 pub async fn pending(db: &impl ConnectionTrait) -> Result<InFlight, DbErr> {
-    let pending = entity::Column::Status.eq(Status::Pending.as_str());
-    let pending = entity::Entity::find().filter(pending);
-    let count = pending.clone().count(db).await?;
-    let oldest = pending.order_by_asc(entity::Column::Id).one(db).await?;
+    let count = all_pending().count(db).await?;
+    let oldest = all_pending().one(db).await?;
     let oldest = oldest.as_ref().and_then(|row| read_body(row).ok());
     Ok(InFlight { count, oldest: oldest.map(|order| order.placed_at) })
+}
+
+/// Oldest first.
+fn all_pending() -> Select<entity::Entity> {
+    let (all, status) = (entity::Entity::find(), entity::Column::Status);
+    sets::only(all, status, Status::Pending.as_str(), Asc).order_by_asc(entity::Column::Id)
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{DbBackend, QuerySelect as _, QueryTrait as _, Statement, TransactionTrait as _};
+
+    use super::*;
+    use crate::testing::shop::Shop;
+
+    #[actix_web::test]
+    async fn what_is_pending_is_found_by_its_status_also_when_all_others_are_of_one() {
+        let shop = Shop::open().await;
+        let db = shop.app.ctx.database.reader();
+        let backend = db.get_database_backend();
+        // One connection.
+        let tx = db.begin().await.unwrap();
+        let query = all_pending().limit(1).build(backend);
+        let (explain, column) = match backend {
+            DbBackend::Postgres => {
+                let others = "INSERT INTO orders (id, customer_id, status, version, base_version, body)
+                    SELECT 'order ' || number, 'ada', 'CONFIRMED', 1, 0, '' FROM generate_series(1, 2000) AS number";
+                let prepare = format!("PREPARE pending AS {}", query.sql);
+                for sql in [others, "ANALYZE orders", &prepare] {
+                    tx.execute_unprepared(sql).await.unwrap();
+                }
+                ("EXPLAIN EXECUTE pending('PENDING', 'PENDING', 1)".to_owned(), "QUERY PLAN")
+            }
+            _ => (format!("EXPLAIN QUERY PLAN {query}"), "detail"),
+        };
+        let plan = tx.query_all_raw(Statement::from_string(backend, explain)).await.unwrap();
+        let plan: Vec<String> = plan.iter().map(|row| row.try_get("", column).unwrap()).collect();
+        assert!(plan.join("\n").contains("orders_status"), "{plan:#?}");
+    }
 }

@@ -14,7 +14,9 @@ use messaging::{
     sets,
     writes::{Versions, Writes},
 };
-use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*};
+use sea_orm::{
+    IntoActiveModel, Order::Desc, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
+};
 
 use self::entity::{ActiveModel, Column, Entity, Stage};
 use crate::domain::{Command, Rules, State, Status};
@@ -90,7 +92,7 @@ pub async fn list(
     let rows = Entity::find()
         .filter(Column::ShipmentId.is_not_null())
         .apply_if(order_id, |query, id| query.filter(Column::OrderId.eq(id.to_string())))
-        .apply_if(status, |query, status| query.filter(Column::Stage.eq(Stage::from(status))))
+        .apply_if(status, |all, status| sets::only(all, Column::Stage, Stage::from(status), Desc))
         .apply_if(before, |query, id| query.filter(Column::ShipmentId.lt(id.to_string())))
         .order_by_desc(Column::ShipmentId)
         .limit(limit)

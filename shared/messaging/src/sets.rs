@@ -6,7 +6,7 @@
 mod array;
 
 use sea_orm::{
-    DbBackend,
+    DbBackend, Order, QueryOrder as _,
     entity::prelude::*,
     sea_query::{Alias, Expr, ExprTrait as _, Func, Query, extension::postgres::PgFunc},
 };
@@ -47,6 +47,18 @@ pub async fn find<E: Rows>(
         return Ok(Vec::new());
     }
     db.all(E::find().filter(among(db.backend(), column, values))).await
+}
+
+/// Those of `rows` that have this value in `column`, sorted by it first, so that what comes next has to be sorted by an index
+/// of both. PostgreSQL plans without the value. Told that it is one, it takes it for one that most rows have, if they had
+/// when the table was last analysed, and may as well walk through all rows in the order of what comes next.
+pub fn only<E: EntityTrait>(
+    rows: Select<E>,
+    column: E::Column,
+    value: impl Into<Value> + Clone,
+    order: Order,
+) -> Select<E> {
+    rows.filter(column.between(value.clone(), value)).order_by(column, order)
 }
 
 fn json(value: &Value) -> serde_json::Value {
