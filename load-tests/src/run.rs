@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use tokio::sync::watch;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
 
 use crate::{
     checker,
@@ -85,7 +88,7 @@ async fn measure(plan: Plan, options: &Options, clock: Clock) -> Result<Outcome>
     let warm_up = plan.warm_up(options.pace.warm_up);
     let about = about(&plan, clock);
     let setup = visitors(shop, plan.goods, options, clock, plan.wait);
-    let stop = interrupted();
+    let stop = interrupted()?;
 
     eprintln!("stocking {} products", setup.goods.skus.len());
     setup.goods.stock(&setup.shop).await?;
@@ -146,19 +149,26 @@ async fn drive_and_watch(
     Ok(watching.await?)
 }
 
-/// Becomes true at Ctrl-C: the run ends early, but is checked and reported. A second one ends the program.
-fn interrupted() -> watch::Receiver<bool> {
+/// Becomes true at Ctrl-C or SIGTERM: the run ends early, but is checked and reported, and a shop of its own is stopped. A
+/// second one ends the program.
+fn interrupted() -> Result<watch::Receiver<bool>> {
     let (sender, receiver) = watch::channel(false);
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            eprintln!("\nstopping; once more to give up");
-            sender.send_replace(true);
-        }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(130);
-        }
+        let mut told = async || {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        told().await;
+        eprintln!("\nstopping; once more to give up");
+        sender.send_replace(true);
+        told().await;
+        std::process::exit(130);
     });
-    receiver
+    Ok(receiver)
 }
 
 async fn wait_until_ready(shop: &Shop) -> Result<()> {
