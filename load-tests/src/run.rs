@@ -6,10 +6,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-};
+use platform::shutdown;
+use tokio::sync::watch;
 
 use crate::{
     checker,
@@ -153,20 +151,11 @@ async fn drive_and_watch(
 /// second one ends the program.
 fn interrupted() -> Result<watch::Receiver<bool>> {
     let (sender, receiver) = watch::channel(false);
-    let (mut interrupt, mut terminate) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let requested = shutdown::requested()?;
     tokio::spawn(async move {
-        let mut told = async || {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        };
-        told().await;
+        requested.await;
         eprintln!("\nstopping; once more to give up");
         sender.send_replace(true);
-        told().await;
-        std::process::exit(130);
     });
     Ok(receiver)
 }

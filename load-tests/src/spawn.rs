@@ -123,6 +123,7 @@ fn beside(dir: &Path) -> Result<PathBuf> {
     }
     let profile = match dir.file_name().and_then(OsStr::to_str) {
         None | Some("debug") => String::new(),
+        Some("release") => " --release".to_owned(),
         Some(profile) => format!(" --profile {profile}"),
     };
     bail!("--spawn needs {}: build it with `cargo build{profile} -p shop`", shop.display())
@@ -173,7 +174,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let release = dir.path().join("release");
         let error = beside(&release).unwrap_err().to_string();
-        assert!(error.contains("`cargo build --profile release -p shop`"), "{error}");
+        assert!(error.contains("`cargo build --release -p shop`"), "{error}");
         fs::create_dir(&release).unwrap();
         File::create(release.join("shop")).unwrap();
         assert_eq!(release.join("shop"), beside(&release).unwrap());
