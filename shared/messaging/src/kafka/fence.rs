@@ -98,7 +98,7 @@ impl Newest {
 pub struct FencedProducer {
     fenced: Arc<Fenced>,
     /// Transactions that were begun.
-    lane: Arc<Lane>,
+    lane: Lane,
 }
 
 struct Fenced {
@@ -136,41 +136,30 @@ impl FencedProducer {
             let fenced = Arc::clone(&appending);
             async move { fenced.transact(&records).await }
         });
-        Ok(Self { fenced, lane: Arc::new(lane) })
+        Ok(Self { fenced, lane })
     }
 
-    /// In a task of its own: a caller that gives up must not leave it half done.
-    async fn whole(&self, records: Vec<NewRecord>, is_urgent: bool) -> Result<Receipt, LogError> {
-        let (fenced, lane) = (Arc::clone(&self.fenced), Arc::clone(&self.lane));
-        let begun =
-            tokio::spawn(async move { fenced.begin(&lane, records, is_urgent).await }).await;
-        begun.unwrap_or_else(|error| Err(LogError::Unavailable(error.to_string())))
-    }
-}
-
-impl Fenced {
-    /// Nobody waits for the transaction, unless it is urgent or the proof that we may append plainly.
-    async fn begin(
-        &self,
-        lane: &Lane,
-        records: Vec<NewRecord>,
-        is_urgent: bool,
-    ) -> Result<Receipt, LogError> {
-        let (fenced, plain) = self.ways(records).await?;
-        let is_proof = !fenced.iter().all(|new| self.log.is_compacted(&new.topic));
+    /// Nobody waits for the transaction, unless it is urgent or the proof that we may append plainly. A caller that
+    /// gives up leaves nothing half done but a batch, as a crash does.
+    async fn add(&self, records: Vec<NewRecord>, is_urgent: bool) -> Result<Receipt, LogError> {
+        let (fenced, plain) = self.fenced.ways(records).await?;
+        let log = &self.fenced.log;
+        let is_proof = !fenced.iter().all(|new| log.is_compacted(&new.topic));
         let receipt = if fenced.is_empty() {
             ready(Ok(())).boxed()
         } else {
-            lane.add(fenced, is_urgent || is_proof).await?
+            self.lane.add(fenced, is_urgent || is_proof).await?
         };
         if is_proof {
             return Ok(ready(Ok(receipt.await?)).boxed());
         }
         // Other topics, so neither has to wait for the other.
-        self.log.plain().append(&plain).await?;
+        log.plain().append(&plain).await?;
         Ok(receipt)
     }
+}
 
+impl Fenced {
     /// Those to be appended in a transaction, and the others.
     async fn ways(
         &self,
@@ -248,11 +237,11 @@ fn commit(client: &Client) -> KafkaResult<()> {
 #[async_trait]
 impl Producer for FencedProducer {
     async fn append(&self, records: Vec<NewRecord>) -> Result<(), LogError> {
-        self.whole(records, true).await?.await
+        self.add(records, true).await?.await
     }
 
     async fn begin(&self, records: Vec<NewRecord>) -> Result<Receipt, LogError> {
-        self.whole(records, false).await
+        self.add(records, false).await
     }
 }
 
