@@ -59,7 +59,7 @@ pub async fn load(db: &impl Reads, keys: Vec<&str>) -> Result<HashMap<String, Mo
 /// Uses keys up; a conflict when another transaction used one of them first.
 pub fn save(rows: Vec<Model>, writes: &mut Writes) {
     let rows = rows.into_iter().map(|row| row.into_active_model().reset_all()).collect();
-    writes.insert_new::<ActiveModel>(rows, &[Column::Key]);
+    writes.insert_new::<ActiveModel>(rows);
 }
 
 /// Forgets keys that are past their retention, at most `limit` of them.

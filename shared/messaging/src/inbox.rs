@@ -72,7 +72,7 @@ pub fn mark(
         event_id: Set(event_id),
         received_at: Set(now.0),
     };
-    writes.insert_new(ids.into_iter().map(row).collect(), &KEY);
+    writes.insert_new(ids.into_iter().map(row).collect());
 }
 
 /// Forgets the oldest marks that are past their retention, at most `limit` of them.

@@ -2,10 +2,11 @@
 //! event router, so that change data capture can take the relay's place: the topic is `shop.` +
 //! `aggregatetype`, the key is `aggregateid`, `headers` holds the CloudEvents and trace headers.
 
-use std::ops::RangeInclusive;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD as BASE64};
 use bytes::Bytes;
+use bytestring::ByteString;
 use events::topics::PREFIX;
 use kernel::Timestamp;
 use sea_orm::{
@@ -140,36 +141,49 @@ impl From<Model> for NewRecord {
             topic: format!("{PREFIX}{}", row.aggregatetype),
             key: Bytes::from(row.aggregateid),
             value: row.payload.map(Bytes::from),
-            headers: headers_from_json(&row.headers),
+            headers: headers_from_json(row.headers),
         }
     }
 }
 
-/// A header's value in JSON: text as it is, other bytes in base 64.
+/// A header in JSON.
+#[derive(Serialize, Deserialize)]
+struct Header<'a>(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] HeaderValue<'a>);
+
+/// Text as it is, other bytes in base 64.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum HeaderValue {
-    Text(String),
+enum HeaderValue<'a> {
+    Text(#[serde(borrow)] Cow<'a, str>),
     Bytes { base64: String },
 }
 
 fn headers_to_json(headers: &Headers) -> String {
-    let value = |bytes: &Bytes| match std::str::from_utf8(bytes) {
-        Ok(text) => HeaderValue::Text(text.to_owned()),
+    let value = |bytes| match std::str::from_utf8(bytes) {
+        Ok(text) => HeaderValue::Text(text.into()),
         Err(_) => HeaderValue::Bytes { base64: BASE64.encode(bytes) },
     };
-    let pairs: Vec<_> = headers.iter().map(|(name, bytes)| (&**name, value(bytes))).collect();
-    serde_json::to_string(&pairs).unwrap_or_default()
+    let headers: Vec<_> =
+        headers.iter().map(|(name, bytes)| Header((**name).into(), value(bytes))).collect();
+    serde_json::to_string(&headers).unwrap_or_default()
 }
 
-/// Headers that this code wrote; any that cannot be read are left out.
-fn headers_from_json(json: &str) -> Headers {
-    let pairs: Vec<(String, HeaderValue)> = serde_json::from_str(json).unwrap_or_default();
-    let bytes = |value| match value {
-        HeaderValue::Text(text) => Some(Bytes::from(text)),
-        HeaderValue::Bytes { base64 } => BASE64.decode(base64).ok().map(Bytes::from),
+/// Headers that this code wrote; any that cannot be read are left out. They are parts of `json`, but for what is escaped in it.
+fn headers_from_json(json: String) -> Headers {
+    let json = ByteString::from(json);
+    let headers: Vec<Header<'_>> = serde_json::from_str(&json).unwrap_or_default();
+    let part = |text| match text {
+        Cow::Borrowed(part) => json.slice_ref(part),
+        Cow::Owned(text) => text.into(),
     };
-    pairs.into_iter().filter_map(|(name, value)| Some((name.into(), bytes(value)?))).collect()
+    let header = |Header(name, value)| {
+        let bytes = match value {
+            HeaderValue::Text(text) => part(text).into_bytes(),
+            HeaderValue::Bytes { base64 } => BASE64.decode(base64).ok()?.into(),
+        };
+        Some((part(name), bytes))
+    };
+    headers.into_iter().filter_map(header).collect()
 }
 
 #[cfg(test)]
@@ -188,7 +202,8 @@ mod tests {
             ("ce_id".into(), Bytes::from_static(b"1")),
             ("twice".into(), Bytes::from_static(b"a")),
             ("twice".into(), Bytes::from_static(b"\xff\0")),
+            ("to be \"escaped\"".into(), Bytes::from_static(b"\\ \n")),
         ];
-        assert_eq!(headers_from_json(&headers_to_json(&headers)), headers);
+        assert_eq!(headers_from_json(headers_to_json(&headers)), headers);
     }
 }

@@ -23,7 +23,7 @@ pub fn among<C: ColumnTrait>(
     let values = values.into_iter().map(Into::into);
     let column = Expr::col(column.as_column_ref());
     if backend == DbBackend::Postgres {
-        return column.eq(PgFunc::any(array(values.collect())));
+        return column.eq(PgFunc::any(Expr::val(array(values.collect()))));
     }
     // One parameter as well, since there may be more values than a statement has parameters.
     let values: Vec<_> = values.map(|value| json(&value)).collect();

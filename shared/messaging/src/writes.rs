@@ -25,7 +25,7 @@ pub struct Versions<'a, C> {
     pub keys: &'a [C],
     /// The row's version.
     pub version: C,
-    /// The version it was changed from.
+    /// The version it was changed from; 0 for a new row.
     pub base: C,
 }
 
@@ -44,8 +44,9 @@ enum Change {
 struct Rows {
     table: TableRef,
     columns: Vec<Column>,
+    /// What becomes of those that are there already; they are refused if nothing is said.
     on_conflict: Option<OnConflict>,
-    /// The table, when each row must be written.
+    /// The table, when a row that is not written is a conflict.
     expected: Option<&'static str>,
 }
 
@@ -69,13 +70,8 @@ impl Writes {
     }
 
     /// Inserts rows that must not be there: if one is, another transaction was first.
-    pub fn insert_new<A: ActiveModelTrait>(
-        &mut self,
-        rows: Vec<A>,
-        keys: &[<A::Entity as EntityTrait>::Column],
-    ) {
-        let known = OnConflict::columns(keys.iter().copied()).do_nothing().to_owned();
-        self.add(rows, Some(known), Some(A::Entity::default().table_name()));
+    pub fn insert_new<A: ActiveModelTrait>(&mut self, rows: Vec<A>) {
+        self.add(rows, None, Some(A::Entity::default().table_name()));
     }
 
     /// Inserts new rows and replaces those that still have the version they were changed from:
@@ -86,6 +82,9 @@ impl Writes {
         rows: Vec<A>,
         versions: &Versions<'_, <A::Entity as EntityTrait>::Column>,
     ) {
+        let is_new = |row: &A| row.get(versions.base).into_value() == Some(0i64.into());
+        let (new, known): (Vec<_>, _) = rows.into_iter().partition(is_new);
+        self.insert_new(new);
         let is_key = |column: &<A::Entity as EntityTrait>::Column| {
             versions.keys.iter().any(|key| key.as_str() == column.as_str())
         };
@@ -95,7 +94,7 @@ impl Writes {
             .update_columns(<A::Entity as EntityTrait>::Column::iter().filter(|c| !is_key(c)))
             .action_and_where(is_unchanged)
             .to_owned();
-        self.add(rows, Some(replace), Some(A::Entity::default().table_name()));
+        self.add(known, Some(replace), Some(A::Entity::default().table_name()));
     }
 
     /// Deletes the rows whose `column` has one of these values.

@@ -2,13 +2,10 @@
 
 use std::fmt::Write as _;
 
-use sea_orm::{
-    Value,
-    sea_query::{Alias, ArrayType, Expr, Func},
-};
+use sea_orm::{Value, sea_query::ArrayType};
 
 /// The values, none of which is null, as an array of their type.
-pub fn array(values: Vec<Value>) -> Expr {
+pub fn array(values: Vec<Value>) -> Value {
     let kind = match values.first() {
         Some(Value::BigInt(_)) => ArrayType::BigInt,
         Some(Value::Int(_)) => ArrayType::Int,
@@ -16,11 +13,11 @@ pub fn array(values: Vec<Value>) -> Expr {
         Some(Value::Bytes(_)) => ArrayType::Bytes,
         _ => ArrayType::String,
     };
-    Value::Array(kind, Some(Box::new(values))).into()
+    Value::Array(kind, Some(Box::new(values)))
 }
 
-/// The values, of which some may be null, as the text of such an array: SeaORM sends no nulls in one.
-pub fn nullable_array(values: &[Value]) -> Expr {
+/// The values, of which some may be null, as the text of an array, and its type: SeaORM sends no nulls in one.
+pub fn nullable_array(values: &[Value]) -> (String, &'static str) {
     let kind = match values.first() {
         Some(Value::BigInt(_)) => "bigint[]",
         Some(Value::Int(_)) => "integer[]",
@@ -36,7 +33,7 @@ pub fn nullable_array(values: &[Value]) -> Expr {
         write_element(&mut text, value);
     }
     text.push('}');
-    Func::cast_as(text, Alias::new(kind)).into()
+    (text, kind)
 }
 
 fn write_element(text: &mut String, value: &Value) {

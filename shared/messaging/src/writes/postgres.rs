@@ -3,11 +3,11 @@
 //! sizes of a batch.
 
 use sea_orm::{
-    ConnectionTrait, QueryResult,
+    ConnectionTrait, DbErr, QueryResult, RuntimeErr, Statement, Value,
     sea_query::{
         Alias, CommonTableExpression, DynIden, Expr, ExprTrait as _, Func, FunctionCall,
-        InsertStatement, Query, SelectStatement, SubQueryStatement, WithQuery,
-        extension::postgres::PgFunc,
+        InsertStatement, PostgresQueryBuilder, Query, SelectStatement, SubQueryStatement,
+        WithQuery, extension::postgres::PgFunc,
     },
 };
 
@@ -26,27 +26,34 @@ impl Writes {
         if self.is_empty() {
             return Ok(());
         }
-        // Built without `to_owned`, which would copy every value.
-        let (mut query, mut counts, mut expected) = (WithQuery::new(), Query::select(), Vec::new());
+        let (mut query, mut counts, mut values) =
+            (WithQuery::new(), Query::select(), Parameters(vec![]));
+        let (mut new, mut expected) = (Vec::new(), Vec::new());
         for (number, change) in self.changes.into_iter().enumerate() {
             let name = Alias::new(format!("w{number}"));
             if let Change::Insert(rows) = &change
                 && let Some(table) = rows.expected
             {
-                let count: SelectStatement =
-                    Query::select().expr(Expr::cust("count(*)")).from(name.clone()).take();
-                counts.expr_as(count, name.clone());
-                expected.push((format!("w{number}"), rows.len(), table));
+                if rows.on_conflict.is_none() {
+                    new.push(table);
+                } else {
+                    let count: SelectStatement =
+                        Query::select().expr(Expr::cust("count(*)")).from(name.clone()).take();
+                    counts.expr_as(count, name.clone());
+                    expected.push((format!("w{number}"), rows.len(), table));
+                }
             }
             let mut table = CommonTableExpression::new();
-            table.query(statement(change)).table_name(name);
+            table.query(statement(change, &mut values)).table_name(name);
             query.cte(table);
         }
         if expected.is_empty() {
             counts.expr(Expr::cust("1"));
         }
         query.query(counts);
-        let row = tx.query_one(&query).await?;
+        let (backend, text) = (tx.get_database_backend(), query.to_string(PostgresQueryBuilder));
+        let statement = Statement::from_sql_and_values(backend, text, values.0);
+        let row = tx.query_one_raw(statement).await.map_err(|error| conflict(error, &new))?;
         let count = |row: &QueryResult, name: &str| row.try_get::<i64>("", name);
         for (name, rows, table) in expected {
             let written =
@@ -59,20 +66,46 @@ impl Writes {
     }
 }
 
-fn statement(change: Change) -> SubQueryStatement {
+/// A conflict, if a row of these tables is there already.
+fn conflict(error: DbErr, tables: &[&'static str]) -> StoreError {
+    let taken = match &error {
+        DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            let constraint = error.as_database_error().and_then(|error| error.constraint());
+            let key = constraint.and_then(|constraint| constraint.strip_suffix("_pkey"));
+            tables.iter().find(|table| key == Some(table))
+        }
+        _ => None,
+    };
+    taken.map_or_else(|| error.into(), |table| StoreError::Conflict(table))
+}
+
+/// The values of a statement: in the statement itself, SeaQuery would copy them.
+struct Parameters(Vec<Value>);
+
+impl Parameters {
+    /// What stands for `value` in the statement.
+    fn add(&mut self, value: impl Into<Value>) -> Expr {
+        self.0.push(value.into());
+        Expr::cust(format!("${}", self.0.len()))
+    }
+}
+
+fn statement(change: Change, values: &mut Parameters) -> SubQueryStatement {
     match change {
-        Change::Insert(rows) => insert(rows).into(),
-        Change::Delete { table, column, values } => Query::delete()
+        Change::Insert(rows) => insert(rows, values).into(),
+        Change::Delete { table, column, values: given } => Query::delete()
             .from_table(table)
-            .and_where(Expr::col(column).eq(PgFunc::any(array(values))))
+            .and_where(Expr::col(column).eq(PgFunc::any(values.add(array(given)))))
             .take()
             .into(),
     }
 }
 
 /// `INSERT INTO t (a, b) SELECT unnest($1), unnest($2)`.
-fn insert(Rows { table, columns, on_conflict, expected }: Rows) -> InsertStatement {
-    let (names, given): (Vec<_>, Vec<_>) = columns.into_iter().map(given).unzip();
+fn insert(rows: Rows, values: &mut Parameters) -> InsertStatement {
+    let Rows { table, columns, on_conflict, expected } = rows;
+    let (names, given): (Vec<_>, Vec<_>) =
+        columns.into_iter().map(|column| given(column, values)).unzip();
     let mut insert = Query::insert();
     insert.into_table(table).columns(names);
     // As many columns as values, since both come from the same list.
@@ -80,14 +113,19 @@ fn insert(Rows { table, columns, on_conflict, expected }: Rows) -> InsertStateme
     insert.select_from(given).unwrap_or_else(|error| unreachable!("{error}"));
     if let Some(on_conflict) = on_conflict {
         insert.on_conflict(on_conflict);
-    }
-    if expected.is_some() {
-        insert.returning(Query::returning().expr(Expr::cust("1")));
+        if expected.is_some() {
+            insert.returning(Query::returning().expr(Expr::cust("1")));
+        }
     }
     insert
 }
 
-fn given(Column { name, is_nullable, values }: Column) -> (DynIden, FunctionCall) {
-    let values = if is_nullable { nullable_array(&values) } else { array(values) };
-    (name, Func::cust(Alias::new("unnest")).arg(values))
+fn given(column: Column, values: &mut Parameters) -> (DynIden, FunctionCall) {
+    let given = if column.is_nullable {
+        let (text, kind) = nullable_array(&column.values);
+        values.add(text).cast_as(kind)
+    } else {
+        values.add(array(column.values))
+    };
+    (column.name, Func::cust("unnest").arg(given))
 }

@@ -4,7 +4,8 @@
 use std::num::TryFromIntError;
 
 use rusqlite::{
-    Error::ToSqlConversionFailure, ToSql, Transaction, params_from_iter, types::ToSqlOutput,
+    Error::ToSqlConversionFailure, ToSql, Transaction, ffi::SQLITE_CONSTRAINT_PRIMARYKEY,
+    params_from_iter, types::ToSqlOutput,
 };
 use sea_orm::{
     Value,
@@ -39,14 +40,21 @@ fn insert(rows: &Rows, tx: &Transaction<'_>) -> Result<(), StoreError> {
     let mut insert = tx.prepare_cached(&text(rows))?;
     for row in 0..rows.len() {
         let values = rows.columns.iter().map(|column| Parameter(&column.values[row]));
-        let written = insert.execute(params_from_iter(values))?;
-        if let Some(table) = rows.expected
-            && written != 1
-        {
-            return Err(StoreError::Conflict(table));
-        }
+        let written = insert.execute(params_from_iter(values));
+        match (rows.expected, written) {
+            (Some(table), Ok(0)) => return Err(StoreError::Conflict(table)),
+            (Some(table), Err(error)) if is_taken(&error) => {
+                return Err(StoreError::Conflict(table));
+            }
+            (_, written) => written?,
+        };
     }
     Ok(())
+}
+
+/// Whether there is a row with this key.
+fn is_taken(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
 /// `INSERT INTO t (a, b) VALUES (?, ?)`.
