@@ -16,6 +16,7 @@ use tokio::{
 use crate::{
     scenario::Behaviour,
     schedule::{self, Due, Schedule},
+    stop::Stop,
     visitors::Visitors,
     waiting,
 };
@@ -49,7 +50,7 @@ pub struct Load {
 }
 
 /// Runs one phase to its end, or until `stop`; returns when all visits have ended or run out of patience.
-pub async fn drive(visitors: &Arc<Visitors>, load: &Arc<Load>, stop: watch::Receiver<bool>) {
+pub async fn drive(visitors: &Arc<Visitors>, load: &Arc<Load>, stop: Stop) {
     let (over, is_over) = watch::channel(false);
     let lister = async {
         if visitors.wait == crate::cli::Wait::List && load.behaviour.has_orders() {
@@ -68,12 +69,7 @@ pub async fn drive(visitors: &Arc<Visitors>, load: &Arc<Load>, stop: watch::Rece
     tokio::join!(visits, lister);
 }
 
-async fn open(
-    visitors: &Arc<Visitors>,
-    load: &Arc<Load>,
-    schedule: &Schedule,
-    mut stop: watch::Receiver<bool>,
-) {
+async fn open(visitors: &Arc<Visitors>, load: &Arc<Load>, schedule: &Schedule, mut stop: Stop) {
     let free = Arc::new(Semaphore::new(load.max_in_flight as usize));
     let starts = schedule.clone().starts(load.duration, load.count);
     let mut pacer = schedule::pace(Instant::now(), starts);
@@ -99,12 +95,7 @@ async fn open(
 }
 
 /// Both kinds of closed loop: what they differ in is whether a visit's end is waited for.
-async fn closed(
-    visitors: &Arc<Visitors>,
-    load: &Arc<Load>,
-    clients: u32,
-    stop: watch::Receiver<bool>,
-) {
+async fn closed(visitors: &Arc<Visitors>, load: &Arc<Load>, clients: u32, stop: Stop) {
     let (next, began_at) = (Arc::new(AtomicU64::new(0)), Instant::now());
     let mut all = JoinSet::new();
     for _ in 0..clients {

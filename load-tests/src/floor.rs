@@ -24,6 +24,7 @@ use crate::{
     clock::Clock,
     outcome::{About, figure},
     run,
+    stop::Stop,
 };
 
 /// What is measured, one after the other.
@@ -68,7 +69,7 @@ struct Floor {
 ///
 /// # Errors
 /// When a server refuses, the report cannot be read or the figures not be written.
-pub async fn run(options: &FloorOptions) -> Result<()> {
+pub async fn run(options: &FloorOptions, mut stop: Stop) -> Result<()> {
     let measured = measured(options)?;
     let ground = Ground::of(options)?;
     let clock = Clock::start();
@@ -78,7 +79,7 @@ pub async fn run(options: &FloorOptions) -> Result<()> {
     for part in Part::ALL {
         eprintln!("{}: {} sagas", part.name(), sagas.count);
         let name = format!("floor-{}-{}", clock.run_name(), part.name());
-        times.push((part, measure(&ground, &name, part, sagas).await?));
+        times.push((part, measure(&ground, &name, part, sagas, &mut stop).await?));
     }
     let floor = Floor { about: about(options, clock), figures: figures(&times, sagas, measured) };
     if let Some(file) = &options.json {
@@ -90,14 +91,17 @@ pub async fn run(options: &FloorOptions) -> Result<()> {
 }
 
 /// One part, in a place of its own that is removed whatever happens.
-async fn measure(ground: &Ground, name: &str, part: Part, sagas: Sagas) -> Result<Duration> {
+async fn measure(
+    ground: &Ground,
+    name: &str,
+    part: Part,
+    sagas: Sagas,
+    stop: &mut Stop,
+) -> Result<Duration> {
     let mut place = Place::new(ground, name)?;
     let result = tokio::select! {
         result = measure_in(&mut place, part, sagas) => result,
-        stopped = tokio::signal::ctrl_c() => {
-            stopped?;
-            Err(anyhow::anyhow!("interrupted"))
-        }
+        _ = stop.wait_for(|stop| *stop) => Err(anyhow::anyhow!("interrupted")),
     };
     let removed = place.remove().await;
     let time = result?;

@@ -23,28 +23,35 @@ mod shop;
 mod spawn;
 mod sse;
 mod stocking;
+mod stop;
 mod visitors;
 mod waiting;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Task};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let result = match Cli::parse().task {
-        Task::Load(scenario) => run::run(&scenario).await.map(|outcome| outcome.passed),
-        Task::Floor(options) => floor::run(&options).await.map(|()| true),
-        Task::Scaling(options) => scaling::run(&options).await,
-    };
-    match result {
+    match perform(Cli::parse().task).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Returns whether all that was asked for holds.
+async fn perform(task: Task) -> Result<bool> {
+    let stop = stop::requested()?;
+    match task {
+        Task::Load(scenario) => run::run(&scenario, stop).await.map(|outcome| outcome.passed),
+        Task::Floor(options) => floor::run(&options, stop).await.map(|()| true),
+        Task::Scaling(options) => scaling::run(&options, stop).await,
     }
 }

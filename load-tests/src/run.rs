@@ -6,7 +6,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use platform::shutdown;
 use tokio::sync::watch;
 
 use crate::{
@@ -22,6 +21,7 @@ use crate::{
     shop::Shop,
     spawn::Spawned,
     stocking::{self, Goods},
+    stop::Stop,
     visitors::Visitors,
 };
 
@@ -34,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// When there is nothing to measure: no shop, or a wrong command line.
-pub async fn run(scenario: &Scenario) -> Result<Outcome> {
+pub async fn run(scenario: &Scenario, stop: Stop) -> Result<Outcome> {
     let clock = Clock::start();
     let plan = Plan::new(scenario, &clock.run_name())?;
     let mut options = scenario.options().clone();
@@ -42,7 +42,7 @@ pub async fn run(scenario: &Scenario) -> Result<Outcome> {
         Some(platform) => Some(spawn(&mut options, platform).await?),
         None => None,
     };
-    let result = measure(plan, &options, clock).await;
+    let result = measure(plan, &options, clock, stop).await;
     if let Some(spawned) = spawned
         && !spawned.stop().await?
     {
@@ -65,10 +65,10 @@ pub async fn run(scenario: &Scenario) -> Result<Outcome> {
 ///
 /// # Errors
 /// As [`run`].
-pub async fn measured(scenario: &Scenario) -> Result<Outcome> {
+pub async fn measured(scenario: &Scenario, stop: Stop) -> Result<Outcome> {
     let clock = Clock::start();
     let plan = Plan::new(scenario, &clock.run_name())?;
-    measure(plan, scenario.options(), clock).await
+    measure(plan, scenario.options(), clock, stop).await
 }
 
 async fn spawn(options: &mut Options, platform: Platform) -> Result<Spawned> {
@@ -80,13 +80,12 @@ async fn spawn(options: &mut Options, platform: Platform) -> Result<Spawned> {
     Ok(spawned)
 }
 
-async fn measure(plan: Plan, options: &Options, clock: Clock) -> Result<Outcome> {
+async fn measure(plan: Plan, options: &Options, clock: Clock, stop: Stop) -> Result<Outcome> {
     let shop = Arc::new(Shop::new(&options.sites, options.orders.patience)?);
     wait_until_ready(&shop).await?;
     let warm_up = plan.warm_up(options.pace.warm_up);
     let about = about(&plan, clock);
     let setup = visitors(shop, plan.goods, options, clock, plan.wait);
-    let stop = interrupted()?;
 
     eprintln!("stocking {} products", setup.goods.skus.len());
     setup.goods.stock(&setup.shop).await?;
@@ -137,7 +136,7 @@ async fn drive_and_watch(
     phase: &Arc<Visitors>,
     load: Load,
     options: &Options,
-    stop: watch::Receiver<bool>,
+    stop: Stop,
 ) -> Result<Vec<Sample>> {
     let (over, is_over) = watch::channel(false);
     let processes = Processes::new(&options.sites.pid);
@@ -145,19 +144,6 @@ async fn drive_and_watch(
     driver::drive(phase, &Arc::new(load), stop).await;
     over.send_replace(true);
     Ok(watching.await?)
-}
-
-/// Becomes true at Ctrl-C or SIGTERM: the run ends early, but is checked and reported, and a shop of its own is stopped. A
-/// second one ends the program.
-fn interrupted() -> Result<watch::Receiver<bool>> {
-    let (sender, receiver) = watch::channel(false);
-    let requested = shutdown::requested()?;
-    tokio::spawn(async move {
-        requested.await;
-        eprintln!("\nstopping; once more to give up");
-        sender.send_replace(true);
-    });
-    Ok(receiver)
 }
 
 async fn wait_until_ready(shop: &Shop) -> Result<()> {

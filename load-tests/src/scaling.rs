@@ -19,6 +19,7 @@ use crate::{
     outcome::{About, Outcome},
     run,
     spawn::Spawned,
+    stop::Stop,
 };
 
 /// Products of each run.
@@ -32,15 +33,15 @@ const FILLING: &str = "2h";
 ///
 /// # Errors
 /// When something does not start, or the figures cannot be written.
-pub async fn run(options: &ScalingOptions) -> Result<bool> {
+pub async fn run(options: &ScalingOptions, stop: Stop) -> Result<bool> {
     let clock = Clock::start();
     let mut scaling = Scaling::default();
     if options.parts.contains(&Part::Replicas) {
-        scaling.replicas = replicas(options, &clock.run_name()).await?;
+        scaling.replicas = replicas(options, &clock.run_name(), &stop).await?;
         println!("{}", table::replicas(&scaling.replicas));
     }
     if options.parts.contains(&Part::Growth) {
-        scaling.growth = growth(options).await?;
+        scaling.growth = growth(options, &stop).await?;
         println!("{}", table::growth(&scaling.growth));
     }
     scaling.about = about(clock);
@@ -52,7 +53,7 @@ pub async fn run(options: &ScalingOptions) -> Result<bool> {
 }
 
 /// Each number of replicas with each number of partitions, on topics and databases of their own.
-async fn replicas(options: &ScalingOptions, run: &str) -> Result<Vec<Cell>> {
+async fn replicas(options: &ScalingOptions, run: &str, stop: &Stop) -> Result<Vec<Cell>> {
     let servers =
         Servers::of(options).context("replicas run on servers, --parts growth does not")?;
     let mut cells = Vec::new();
@@ -63,7 +64,7 @@ async fn replicas(options: &ScalingOptions, run: &str) -> Result<Vec<Cell>> {
             let fleet = Fleet::start(&servers, name, replicas, partitions).await?;
             let words =
                 [fleet.arguments(), burst(options.orders), words(["--warm-up", WARM_UP])].concat();
-            let outcome = checkout(&words, &options.pid).await;
+            let outcome = checkout(&words, &options.pid, stop).await;
             fleet.stop().await?;
             cells.push(Cell::new(replicas, partitions, &outcome?));
         }
@@ -72,7 +73,7 @@ async fn replicas(options: &ScalingOptions, run: &str) -> Result<Vec<Cell>> {
 }
 
 /// One shop that gets more and more orders.
-async fn growth(options: &ScalingOptions) -> Result<Vec<Point>> {
+async fn growth(options: &ScalingOptions, stop: &Stop) -> Result<Vec<Point>> {
     let ScalingOptions { programs, servers, .. } = options.clone();
     let shop = programs.map(|dir| dir.join("shop"));
     let spawn = Spawn { spawn: Some(options.on), shop, servers };
@@ -80,12 +81,12 @@ async fn growth(options: &ScalingOptions) -> Result<Vec<Point>> {
         eprintln!("sizes do not count orders that are there from earlier runs");
     }
     let shop = Spawned::start(&spawn, options.on).await?;
-    let points = grow(&shop, options).await;
+    let points = grow(&shop, options, stop).await;
     ensure!(shop.stop().await?, "the shop did not stop in order");
     points
 }
 
-async fn grow(shop: &Spawned, options: &ScalingOptions) -> Result<Vec<Point>> {
+async fn grow(shop: &Spawned, options: &ScalingOptions, stop: &Stop) -> Result<Vec<Point>> {
     let (url, pid) = (shop.url.clone(), format!("shop={}", shop.pid));
     let there = words(["--target", &url, "--pid", &pid]);
     let (mut orders, mut points) = (0, Vec::new());
@@ -93,22 +94,24 @@ async fn grow(shop: &Spawned, options: &ScalingOptions) -> Result<Vec<Point>> {
         if size > orders {
             eprintln!("filling up to {size} orders");
             let fill = [there.clone(), burst(size - orders)].concat();
-            let filled = checkout(&fill, &options.pid).await?;
+            let filled = checkout(&fill, &options.pid, stop).await?;
             ensure!(filled.passed, "an order was lost while filling up:\n{filled}");
             orders += ended(&filled);
         }
         let visits = [there.clone(), visits(options)].concat();
-        let outcome = checkout(&visits, &options.pid).await?;
+        let outcome = checkout(&visits, &options.pid, stop).await?;
         points.push(Point::new(orders, &outcome));
         orders += ended(&outcome);
     }
     Ok(points)
 }
 
-/// A run of `checkout`.
-async fn checkout(words: &[String], more: &[Watched]) -> Result<Outcome> {
+/// A run of `checkout`. One that is ended early has measured something else.
+async fn checkout(words: &[String], more: &[Watched], stop: &Stop) -> Result<Outcome> {
     let scenario = scenario(words, more)?;
-    run::measured(&scenario).await
+    let outcome = run::measured(&scenario, stop.clone()).await?;
+    ensure!(!*stop.borrow(), "interrupted");
+    Ok(outcome)
 }
 
 /// As it is on the command line.
@@ -157,6 +160,8 @@ fn about(clock: Clock) -> About {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::watch;
+
     use super::*;
     use crate::{cli::ServerOptions, plan::Plan};
 
@@ -187,7 +192,7 @@ mod tests {
     #[tokio::test]
     async fn servers_that_are_not_named_are_asked_for() {
         let unset = ScalingOptions { servers: ServerOptions::default(), ..options("") };
-        let error = format!("{:#}", run(&unset).await.unwrap_err());
+        let error = format!("{:#}", run(&unset, watch::channel(false).1).await.unwrap_err());
         assert!(error.contains("TEST_KAFKA") && error.contains("--parts growth"), "{error}");
     }
 }
