@@ -10,8 +10,8 @@ set -euo pipefail
 
 jars=$(realpath "$1") orders=${2:-20000} rounds=${3:-3}
 java=${JAVA:-java} sample=127.0.0.1:8393
-cargo build --profile dist --quiet -p xtask -p shop -p load-tests
-bin=$PWD/target/dist
+cargo build --release --quiet -p xtask -p shop -p load-tests
+bin=$PWD/target/release
 dir=$(mktemp -d)
 # As root, PostgreSQL is started as another user.
 chmod 711 "$dir"
