@@ -14,10 +14,10 @@ use messaging::{
     idempotency::IdempotencyKey,
     log::EventLog,
     outbox, pipeline,
-    record::{NewRecord, Record, TopicPartition},
+    record::{NewRecord, Record},
 };
 use sea_orm::{EntityTrait, QueryOrder};
-use testkit::{TempDatabases, VirtualClock};
+use testkit::{TempDatabases, VirtualClock, records};
 
 use crate::{
     app::{Config, Inventory, build},
@@ -135,7 +135,7 @@ impl Bench {
             outbox::remaining(self.app.ctx.database.reader(), &[], u64::MAX >> 1).await.unwrap();
         let mut said = Vec::new();
         for record in rows.into_iter().map(NewRecord::from) {
-            said.push(self.read(&arrived(record)).await);
+            said.push(self.read(&records::arrived(record)).await);
         }
         said
     }
@@ -191,32 +191,11 @@ impl Bench {
 
     /// `event` as it comes from the log.
     pub fn arrived(&self, event: &Event) -> Record {
-        arrived(self.outgoing(event))
+        records::arrived(self.outgoing(event))
     }
 
     /// `event` on its way to the log.
     pub fn outgoing(&self, event: &Event) -> NewRecord {
-        let id = self.clock.new_id();
-        let envelope = Envelope {
-            id,
-            service: event.contract().owner.to_owned(),
-            kind: event.name().to_owned(),
-            time: self.clock.now(),
-            subject: event.key().to_owned(),
-            correlation_id: event.key().to_owned(),
-            causation_id: None,
-            trace: Some(TraceContext::root(id)),
-        };
-        NewRecord {
-            topic: event.topic().name.to_owned(),
-            key: event.key().to_owned().into(),
-            value: Some(self.app.ctx.codec.encode(event).unwrap()),
-            headers: envelope.to_headers(),
-        }
+        records::outgoing(&self.app.ctx.codec, &*self.clock, event, None)
     }
-}
-
-fn arrived(NewRecord { topic, key, value, headers }: NewRecord) -> Record {
-    let at = TopicPartition::new(topic, 0);
-    Record { at, offset: 0, timestamp_ms: 0, key: Some(key), value, headers }
 }

@@ -108,6 +108,7 @@ impl Bench {
     fn rejected(&self, id: OrderId) -> Record {
         let rejected =
             StockRejected { order_id: id.to_string(), shortages: vec![], rejected_at: 0 };
-        records::arrived(&self.app.ctx.codec, &*self.clock, &rejected.into())
+        let said = records::outgoing(&self.app.ctx.codec, &*self.clock, &rejected.into(), None);
+        records::arrived(said)
     }
 }

@@ -3,7 +3,7 @@
 use std::{net::TcpListener, path::Path, sync::Arc};
 
 use events::{
-    Codec, Envelope, Event,
+    Codec, Event,
     contracts::{
         order_confirmed::{OrderConfirmed, OrderLine},
         product_changed::ProductChanged,
@@ -11,7 +11,6 @@ use events::{
         stock_level_changed::StockLevelChanged,
     },
     topics,
-    trace::TraceContext,
 };
 use futures::future::LocalBoxFuture;
 use kernel::{Clock, Timestamp};
@@ -29,7 +28,7 @@ use platform::{
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::{VirtualClock, clock::START};
+use testkit::{VirtualClock, clock::START, records};
 
 use crate::{
     app::{Recommendation, build},
@@ -124,23 +123,7 @@ impl World {
     }
 
     pub fn record(&self, event: &Event) -> NewRecord {
-        let id = self.clock.new_id();
-        let envelope = Envelope {
-            id,
-            service: event.contract().owner.to_owned(),
-            kind: event.name().to_owned(),
-            time: self.clock.now(),
-            subject: event.key().to_owned(),
-            correlation_id: event.key().to_owned(),
-            causation_id: None,
-            trace: Some(TraceContext::root(id)),
-        };
-        NewRecord {
-            topic: event.topic().name.to_owned(),
-            key: event.key().to_owned().into(),
-            value: Some(self.codec.encode(event).unwrap()),
-            headers: envelope.to_headers(),
-        }
+        records::outgoing(&self.codec, &*self.clock, event, None)
     }
 
     fn version(&self) -> i64 {

@@ -1,14 +1,19 @@
-//! Events as they arrive from the log.
+//! Events on their way to the log and from it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use events::{Codec, Envelope, Event, trace::TraceContext};
 use kernel::Clock;
-use messaging::record::{Record, TopicPartition};
+use messaging::record::{NewRecord, Record, TopicPartition};
+use uuid::Uuid;
 
-/// `event` as its owner says it, with a new id and a trace of its own, in the first partition of its topic.
+use crate::clock::START;
+
+/// `event` as its owner says it because of the event `cause`, with a new id and a trace of its own.
 ///
 /// # Panics
 /// When the codec has no schema for it.
-pub fn arrived(codec: &Codec, clock: &dyn Clock, event: &Event) -> Record {
+pub fn outgoing(codec: &Codec, clock: &dyn Clock, event: &Event, cause: Option<Uuid>) -> NewRecord {
     let id = clock.new_id();
     let envelope = Envelope {
         id,
@@ -17,15 +22,26 @@ pub fn arrived(codec: &Codec, clock: &dyn Clock, event: &Event) -> Record {
         time: clock.now(),
         subject: event.key().to_owned(),
         correlation_id: event.key().to_owned(),
-        causation_id: None,
+        causation_id: cause,
         trace: Some(TraceContext::root(id)),
     };
-    Record {
-        at: TopicPartition::new(event.topic().name, 0),
-        offset: 0,
-        timestamp_ms: clock.now().millis(),
-        key: Some(event.key().to_owned().into()),
+    NewRecord {
+        topic: event.topic().name.to_owned(),
+        key: event.key().to_owned().into(),
         value: Some(codec.encode(event).expect("the codec has its schema")),
         headers: envelope.to_headers(),
+    }
+}
+
+/// A record as it arrives, in the first partition of its topic; each has another offset.
+pub fn arrived(NewRecord { topic, key, value, headers }: NewRecord) -> Record {
+    static OFFSETS: AtomicU64 = AtomicU64::new(0);
+    Record {
+        at: TopicPartition::new(topic, 0),
+        offset: OFFSETS.fetch_add(1, Ordering::Relaxed),
+        timestamp_ms: START.millis(),
+        key: Some(key),
+        value,
+        headers,
     }
 }

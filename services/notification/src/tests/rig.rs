@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use actix_web::{HttpServer, middleware::from_fn, web::Data};
-use events::{Codec, Envelope, Event, topics, trace::TraceContext};
+use events::{Codec, Envelope, Event, topics};
 use kernel::{Clock as _, OrderId};
 use messaging::{
     app::{App, Platform},
@@ -11,7 +11,7 @@ use messaging::{
     execute::{Batch, transact},
     log::{AT_ONCE, Consumer, EventLog, LogEvent},
     pipeline,
-    record::{Record, TopicPartition},
+    record::Record,
     runtime::Running,
     service::Context,
     signal::News,
@@ -19,7 +19,7 @@ use messaging::{
 use platform::{OperatorToken, fallback, openapi, trace};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
-use testkit::{TempDatabases, VirtualClock};
+use testkit::{TempDatabases, VirtualClock, records};
 use utoipa_actix_web::AppExt;
 
 use crate::{Config, Notifications, build, channels::mail::Smtp, http};
@@ -133,26 +133,8 @@ fn serve(app: &App<Notifications>, token: Option<&'static str>) -> String {
 
 /// A record that holds `event`.
 pub fn record(ctx: &Context<Notifications>, event: impl Into<Event>) -> Arc<Record> {
-    let event = event.into();
-    let id = ctx.clock.new_id();
-    let envelope = Envelope {
-        id,
-        service: event.contract().owner.to_owned(),
-        kind: event.name().to_owned(),
-        time: ctx.clock.now(),
-        subject: event.key().to_owned(),
-        correlation_id: event.key().to_owned(),
-        causation_id: None,
-        trace: Some(TraceContext::root(id)),
-    };
-    Arc::new(Record {
-        at: TopicPartition::new(event.topic().name.to_owned(), 0),
-        offset: 0,
-        timestamp_ms: 0,
-        key: Some(event.key().to_owned().into()),
-        value: Some(ctx.codec.encode(&event).unwrap()),
-        headers: envelope.to_headers(),
-    })
+    let said = records::outgoing(&ctx.codec, &*ctx.clock, &event.into(), None);
+    Arc::new(records::arrived(said))
 }
 
 impl Rig {

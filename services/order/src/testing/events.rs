@@ -1,9 +1,7 @@
 //! Events as the other services say them, and the records they arrive in.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use events::{
-    Codec, Envelope, Event,
+    Codec, Event,
     contracts::{
         product_changed::ProductChanged, shipment_cancelled::ShipmentCancelled,
         shipment_delivered::ShipmentDelivered, shipment_dispatched::ShipmentDispatched,
@@ -11,13 +9,14 @@ use events::{
         stock_committed::StockCommitted, stock_rejected, stock_rejected::StockRejected,
         stock_released::StockReleased, stock_reserved, stock_reserved::StockReserved,
     },
-    trace::TraceContext,
 };
 use kernel::Clock;
-use messaging::record::{NewRecord, Record, TopicPartition};
+use messaging::record::NewRecord;
+use testkit::records;
 use uuid::Uuid;
 
 use super::START;
+pub use testkit::records::arrived;
 
 /// The id of every shipment.
 pub const SHIPMENT: &str = "0197c9a0-7c1e-7d4b-9f32-5f0c5f5d8a11";
@@ -109,34 +108,5 @@ pub fn shipment_cancelled(order_id: &str) -> Event {
 
 /// `event` on its way to the log, caused by the event with the id `cause`.
 pub fn outgoing(clock: &dyn Clock, event: &Event, cause: Option<Uuid>) -> NewRecord {
-    let id = clock.new_id();
-    let envelope = Envelope {
-        id,
-        service: event.contract().owner.to_owned(),
-        kind: event.name().to_owned(),
-        time: clock.now(),
-        subject: event.key().to_owned(),
-        correlation_id: event.key().to_owned(),
-        causation_id: cause,
-        trace: Some(TraceContext::root(id)),
-    };
-    NewRecord {
-        topic: event.topic().name.to_owned(),
-        key: event.key().to_owned().into(),
-        value: Codec::fixed().encode(event).ok(),
-        headers: envelope.to_headers(),
-    }
-}
-
-/// A record as it is read from the log, each at a place of its own.
-pub fn arrived(NewRecord { topic, key, value, headers }: NewRecord) -> Record {
-    static OFFSETS: AtomicU64 = AtomicU64::new(0);
-    Record {
-        at: TopicPartition::new(topic, 0),
-        offset: OFFSETS.fetch_add(1, Ordering::Relaxed),
-        timestamp_ms: START.millis(),
-        key: Some(key),
-        value,
-        headers,
-    }
+    records::outgoing(&Codec::fixed(), clock, event, cause)
 }

@@ -14,7 +14,6 @@ use events::{
         stock_reserved::StockReserved,
     },
     topics,
-    trace::TraceContext,
 };
 use kernel::{Clock as _, OrderId};
 use messaging::{
@@ -23,12 +22,12 @@ use messaging::{
     execute::{Batch, Outcome, transact},
     log::{AT_ONCE, Consumer, EventLog, LogEvent},
     pipeline,
-    record::{NewRecord, Record, TopicPartition},
+    record::{NewRecord, Record},
     runtime::Running,
 };
 use platform::{OperatorToken, fallback, openapi, trace};
 use reqwest::{Client, Method, StatusCode};
-use testkit::{TempDatabases, VirtualClock};
+use testkit::{TempDatabases, VirtualClock, records};
 use utoipa_actix_web::AppExt;
 
 use crate::{Config, Shipping, build, http};
@@ -144,30 +143,12 @@ impl Rig {
 
     /// A record that holds `event`.
     pub fn record(&self, event: impl Into<Event>) -> Arc<Record> {
-        let NewRecord { topic, key, value, headers } = self.new_record(event);
-        let at = TopicPartition::new(topic, 0);
-        Arc::new(Record { at, offset: 0, timestamp_ms: 0, key: Some(key), value, headers })
+        Arc::new(records::arrived(self.new_record(event)))
     }
 
     pub fn new_record(&self, event: impl Into<Event>) -> NewRecord {
-        let event = event.into();
-        let id = self.clock.new_id();
-        let envelope = Envelope {
-            id,
-            service: event.contract().owner.to_owned(),
-            kind: event.name().to_owned(),
-            time: self.clock.now(),
-            subject: event.key().to_owned(),
-            correlation_id: event.key().to_owned(),
-            causation_id: None,
-            trace: Some(TraceContext::root(id)),
-        };
-        NewRecord {
-            topic: event.topic().name.to_owned(),
-            key: event.key().to_owned().into(),
-            value: Some(self.app.ctx.codec.encode(&event).unwrap()),
-            headers: envelope.to_headers(),
-        }
+        let ctx = &self.app.ctx;
+        records::outgoing(&ctx.codec, &*ctx.clock, &event.into(), None)
     }
 
     /// Handles `records` as one batch, and tells what came of it.

@@ -55,7 +55,8 @@ fn history(service: &impl Service, random: &mut Random) -> Vec<Arc<Record>> {
         }
         let event: Event = any_event(random);
         if topics.contains(&event.topic().name) {
-            records.push(Arc::new(records::arrived(&codec, &clock, &event)));
+            let said = records::outgoing(&codec, &clock, &event, None);
+            records.push(Arc::new(records::arrived(said)));
         }
     }
     records
@@ -108,8 +109,9 @@ fn orders_come_to_the_same_in_batches_and_one_by_one() {
             let build = async || order_service::build(Default::default(), &platform(seed)).await;
             let both = [build().await.unwrap(), build().await.unwrap()];
             for app in &both {
-                let tea = records::arrived(&app.ctx.codec, &*app.ctx.clock, &heard::product());
-                let items = pipeline::prepare(&app.ctx, &[Arc::new(tea)]).await;
+                let (codec, clock) = (&app.ctx.codec, &*app.ctx.clock);
+                let tea = records::outgoing(codec, clock, &heard::product(), None);
+                let items = pipeline::prepare(&app.ctx, &[Arc::new(records::arrived(tea))]).await;
                 transact(app, Batch { items, ..Batch::default() }).await;
             }
             let asked = || (0..ORDERS).map(|n| place(OrderId(order(n)))).collect();
