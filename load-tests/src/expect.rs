@@ -9,7 +9,7 @@ use crate::recorder::OPERATIONS;
 /// What a distribution of times is asked for.
 pub const STATISTICS: [&str; 8] = ["p50", "p90", "p95", "p99", "p999", "max", "mean", "count"];
 /// Single figures, with what they count.
-pub const FIGURES: [&str; 20] = [
+pub const FIGURES: [&str; 21] = [
     "orders",
     "sagas",
     "sagas_per_s",
@@ -27,6 +27,7 @@ pub const FIGURES: [&str; 20] = [
     "memory.max",
     "memory.drift",
     "cpu.mean",
+    "steal.mean",
     "saga.drift",
     "requests",
     "visits",

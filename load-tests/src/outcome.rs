@@ -167,7 +167,7 @@ fn curve(times: &Histogram<u64>) -> Vec<(f64, f64)> {
 pub fn figure(name: &str, value: f64) -> String {
     match name {
         "memory.max" => format!("{:.1} MB", value / 1e6),
-        "cpu.mean" => format!("{value:.2} cores"),
+        "cpu.mean" | "steal.mean" => format!("{value:.2} cores"),
         _ if value.fract() == 0.0 => format!("{value:.0}"),
         _ => format!("{value:.2}"),
     }

@@ -44,6 +44,8 @@ pub struct Sample {
     pub outbox: BTreeMap<String, f64>,
     /// CPU and memory, by process.
     pub processes: BTreeMap<String, Usage>,
+    /// Cores that this machine wanted and a hypervisor gave to others.
+    pub steal: Option<f64>,
 }
 
 /// Takes a sample each second until `stop`, and shows the progress.
@@ -58,6 +60,7 @@ pub async fn watch(
     // The first tick comes at once.
     ticks.tick().await;
     processes.look();
+    processes.steal();
     loop {
         let is_last = tokio::select! {
             _ = ticks.tick() => false,
@@ -78,6 +81,7 @@ async fn sample(visitors: &Visitors, processes: &mut Processes, began_at: Instan
         counts: visitors.recorder.counts(),
         open_orders: visitors.ledger.progress().0,
         processes: processes.look(),
+        steal: processes.steal(),
         ..Sample::default()
     };
     let urls = visitors.shop.all();

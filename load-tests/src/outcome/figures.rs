@@ -99,12 +99,16 @@ fn over_time(samples: &[Sample]) -> Vec<(&'static str, f64)> {
         samples.iter().filter_map(|s| of_shop(s, |usage| usage.memory)).collect();
     let cpu: Vec<f64> = samples.iter().filter_map(|s| of_shop(s, |usage| usage.cpu)).collect();
     let latency: Vec<f64> = samples.iter().filter_map(|s| Some(s.times.get(SAGA)?.p50)).collect();
-    let mean = (!cpu.is_empty()).then(|| cpu.iter().sum::<f64>() / count(cpu.len() as u64));
+    let steal: Vec<f64> = samples.iter().filter_map(|sample| sample.steal).collect();
+    let mean = |values: &[f64]| {
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / count(values.len() as u64))
+    };
     let figures = [
         ("lag.max", lag.reduce(f64::max)),
         ("outbox.max", outbox.reduce(f64::max)),
         ("memory.max", memory.iter().copied().reduce(f64::max)),
-        ("cpu.mean", mean),
+        ("cpu.mean", mean(&cpu)),
+        ("steal.mean", mean(&steal)),
         ("memory.drift", drift(&memory)),
         ("saga.drift", drift(&latency)),
     ];

@@ -21,7 +21,7 @@ pub fn all(outcome: &Outcome) -> Vec<Plot> {
         sagas_by_outcome(outcome),
         gauge("Consumer lag", "Records that a service has not consumed yet.", samples, |s| &s.lag),
         gauge("Outbox depth", "Events that the log does not have yet.", samples, |s| &s.outbox),
-        usage("CPU per process", Unit::Cores, samples, |usage| usage.cpu),
+        cpu(samples),
         usage("Memory per process", Unit::Bytes, samples, |usage| usage.memory),
         errors(samples),
     ]);
@@ -132,6 +132,16 @@ fn usage(title: &str, unit: Unit, samples: &[Sample], of: impl Fn(&Usage) -> f64
     };
     let hint = "Of the processes named by --pid or started by --spawn, and of the load generator.";
     plot(title, hint, unit, Y::Linear, names.into_iter().map(line).collect())
+}
+
+/// With what others had, where they had anything.
+fn cpu(samples: &[Sample]) -> Plot {
+    let mut plot = usage("CPU per process", Unit::Cores, samples, |usage| usage.cpu);
+    let stolen: Vec<_> = samples.iter().filter_map(|s| Some((s.seconds, s.steal?))).collect();
+    if stolen.iter().any(|(_, cores)| *cores > 0.0) {
+        plot.lines.push(Line { name: "stolen by the hypervisor".to_owned(), points: stolen });
+    }
+    plot
 }
 
 /// New ones each second, and those who were told to come later.

@@ -33,6 +33,7 @@ fn sample(seconds: f64, errors: u64) -> Sample {
         lag: one("inventory", 3.0),
         outbox: one("order", 7.0),
         processes: BTreeMap::from([("shop".to_owned(), usage)]),
+        steal: Some(0.1),
         ..Sample::default()
     }
 }
@@ -58,7 +59,8 @@ fn every_plot_is_there_and_drawn() {
         let section = page.split("<section>").find(|section| section.contains(title)).unwrap();
         assert!(section.contains("class=\"line\""), "{title}: {section}");
     }
-    for name in ["p99", "CONFIRMED", "inventory", "order: 500", "shop"] {
+    for name in ["p99", "CONFIRMED", "inventory", "order: 500", "shop", "stolen by the hypervisor"]
+    {
         assert!(page.contains(&format!("<title>{name}</title>")), "{name}");
     }
 }

@@ -1,4 +1,4 @@
-//! CPU and memory of processes, from `/proc` (proc(5)).
+//! CPU and memory of processes, and what a hypervisor takes from the machine, from `/proc` (proc(5)).
 
 use std::{
     collections::BTreeMap,
@@ -22,15 +22,34 @@ pub struct Usage {
     pub memory: f64,
 }
 
-/// Processes that are looked at.
+/// Processes that are looked at, and the machine.
 #[derive(Debug)]
-pub struct Processes(Vec<Process>);
+pub struct Processes {
+    watched: Vec<Process>,
+    stolen: Rate,
+}
 
 #[derive(Debug)]
 struct Process {
     name: String,
     pid: u32,
-    before: Option<(Instant, f64)>,
+    used: Rate,
+}
+
+/// The look before: when it was, and how many seconds of a processor there had been.
+#[derive(Debug, Default)]
+struct Rate(Option<(Instant, f64)>);
+
+impl Rate {
+    /// Cores, on average since the look before.
+    fn cores(&mut self, seconds: f64) -> f64 {
+        let now = Instant::now();
+        self.0.replace((now, seconds)).map_or(0.0, |(at, before)| {
+            // A second look at the same moment must not divide by nothing.
+            let elapsed = (now - at).max(Duration::from_millis(1));
+            (seconds - before) / elapsed.as_secs_f64()
+        })
+    }
 }
 
 /// The load generator's own name: its share of the machine is not the shop's.
@@ -42,15 +61,16 @@ impl Processes {
         let own = Watched { name: Some(OWN_NAME.to_owned()), pid: std::process::id() };
         let process = |watched: &Watched| {
             let name = watched.name.clone().unwrap_or_else(|| name(watched.pid));
-            Process { name, pid: watched.pid, before: None }
+            Process { name, pid: watched.pid, used: Rate::default() }
         };
-        Self(watched.iter().chain([&own]).map(process).collect())
+        let watched = watched.iter().chain([&own]).map(process).collect();
+        Self { watched, stolen: Rate::default() }
     }
 
     /// What each used; several of one name are added up. One that is gone is left out.
     pub fn look(&mut self) -> BTreeMap<String, Usage> {
         let mut usages: BTreeMap<String, Usage> = BTreeMap::new();
-        for process in &mut self.0 {
+        for process in &mut self.watched {
             if let Some(usage) = process.look() {
                 let sum = usages.entry(process.name.clone()).or_default();
                 sum.cpu += usage.cpu;
@@ -59,20 +79,19 @@ impl Processes {
         }
         usages
     }
+
+    /// Cores that this machine wanted and others had, on average since the look before; if anybody counts them.
+    pub fn steal(&mut self) -> Option<f64> {
+        let seconds = stolen_seconds(&fs::read_to_string("/proc/stat").ok()?)?;
+        Some(self.stolen.cores(seconds))
+    }
 }
 
 impl Process {
     fn look(&mut self) -> Option<Usage> {
-        let now = Instant::now();
         let seconds = cpu_seconds(&fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?)?;
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let before = self.before.replace((now, seconds));
-        let cpu = before.map_or(0.0, |(at, before)| {
-            // A second look at the same moment must not divide by nothing.
-            let elapsed = (now - at).max(Duration::from_millis(1));
-            (seconds - before) / elapsed.as_secs_f64()
-        });
-        Some(Usage { cpu, memory: resident_bytes(&status)? })
+        Some(Usage { cpu: self.used.cores(seconds), memory: resident_bytes(&status)? })
     }
 }
 
@@ -89,6 +108,12 @@ fn cpu_seconds(stat: &str) -> Option<f64> {
     Some((ticks()? + ticks()?) / TICKS_PER_SECOND)
 }
 
+/// `steal`, the eighth of the times in the first line of `/proc/stat`, that of all processors.
+fn stolen_seconds(stat: &str) -> Option<f64> {
+    let ticks: f64 = stat.strip_prefix("cpu ")?.split_whitespace().nth(7)?.parse().ok()?;
+    Some(ticks / TICKS_PER_SECOND)
+}
+
 fn resident_bytes(status: &str) -> Option<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -103,6 +128,8 @@ mod tests {
     fn the_kernel_is_understood() {
         let stat = "17 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 250 150 0 0 20 0 9 0 1 2 3";
         assert_eq!(Some(4.0), cpu_seconds(stat));
+        let stat = "cpu  1 2 3 4 5 6 7 250 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\n";
+        assert_eq!(Some(2.5), stolen_seconds(stat));
         let status = "Name:\tshop\nVmPeak:\t  9 kB\nVmRSS:\t  2048 kB\n";
         assert_eq!(Some(2_097_152.0), resident_bytes(status));
     }
