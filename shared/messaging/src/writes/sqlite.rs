@@ -41,20 +41,24 @@ fn insert(rows: &Rows, tx: &Transaction<'_>) -> Result<(), StoreError> {
     for row in 0..rows.len() {
         let values = rows.columns.iter().map(|column| Parameter(&column.values[row]));
         let written = insert.execute(params_from_iter(values));
-        match (rows.expected, written) {
-            (Some(table), Ok(0)) => return Err(StoreError::Conflict(table)),
-            (Some(table), Err(error)) if is_taken(&error) => {
-                return Err(StoreError::Conflict(table));
-            }
-            (_, written) => written?,
-        };
+        if let Some(table) = rows.expected
+            && is_conflict(&written)
+        {
+            return Err(StoreError::Conflict(table));
+        }
+        written?;
     }
     Ok(())
 }
 
-/// Whether there is a row with this key.
-fn is_taken(error: &rusqlite::Error) -> bool {
-    error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_CONSTRAINT_PRIMARYKEY)
+/// Whether the row was not written, because there is another with its key.
+fn is_conflict(written: &rusqlite::Result<usize>) -> bool {
+    match written {
+        Ok(written) => *written != 1,
+        Err(error) => error
+            .sqlite_error()
+            .is_some_and(|error| error.extended_code == SQLITE_CONSTRAINT_PRIMARYKEY),
+    }
 }
 
 /// `INSERT INTO t (a, b) VALUES (?, ?)`.
